@@ -1,0 +1,3 @@
+//! An online shop: orders, inventory and payment on Floodway.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Side by side with peers, figures from one run.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The block API: Dapr-compatible HTTP for services, deliveries out.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Open-loop load on a running system.
+
+#![forbid(unsafe_code)]

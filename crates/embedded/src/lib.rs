@@ -1,0 +1,3 @@
+//! The engine without other software: log, state, topics, locks.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! One running node: supervisor, workers, wiring, admin.
+
+#![forbid(unsafe_code)]

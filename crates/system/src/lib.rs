@@ -1,0 +1,3 @@
+//! The system file: parse, profiles, check, schema, compile.
+
+#![forbid(unsafe_code)]

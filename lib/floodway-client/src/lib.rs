@@ -1,0 +1,3 @@
+//! The Rust client of the block API.
+
+#![forbid(unsafe_code)]

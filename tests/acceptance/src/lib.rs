@@ -1,0 +1,3 @@
+//! The whole product, driven as a user would, with faults.
+
+#![forbid(unsafe_code)]
