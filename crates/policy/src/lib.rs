@@ -1,0 +1,29 @@
+//! Every decision of the data plane, pure.
+//!
+//! Given state, an event, the time and a random stream, each module returns what to do and why. It
+//! performs nothing: the gateway and the simulator both drive this code, so they cannot drift apart.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod balance;
+pub mod cluster;
+pub mod delivery;
+pub mod exchange;
+pub mod health;
+pub mod membership;
+pub mod retry;
+pub mod rng;
+pub mod routing;
+pub mod snapshot;
+pub mod time;
+
+pub use cluster::Cluster;
+pub use membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight};
+pub use rng::Rng;
+pub use snapshot::Snapshot;
+pub use time::Time;

@@ -1,0 +1,182 @@
+//! One message's life in one group, as a state machine.
+//!
+//! ```text
+//!           Offered                 Answered(Success | Drop | NotFound)
+//!   (new) ───────────▶ delivering ──────────────────────────────────────▶ settled
+//!                        ▲     │ Answered(Retry | Failed | Unreachable)
+//!                   Woke │     ▼                 │ too often, and there is a dead-letter topic
+//!                        └─ waiting              └──────────────────────▶ settled (dead letter)
+//! ```
+//! A message is never lost: without a dead-letter topic it is tried until it succeeds, is dropped by the
+//! subscriber, or expires.
+
+use core::time::Duration;
+
+use crate::retry::Backoff;
+use crate::rng::Rng;
+use crate::time::Time;
+
+/// How the messages of a subscription are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryPolicy {
+    /// Failed attempts after which a message is given up, where there is a dead-letter topic; at least 1.
+    pub attempts: u32,
+    /// Waits between attempts.
+    pub backoff: Backoff,
+    /// Time for one attempt's answer.
+    pub timeout: Duration,
+}
+
+impl Default for DeliveryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            backoff: Backoff {
+                initial: Duration::from_millis(500),
+                max: Duration::from_secs(30),
+            },
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What happened to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// It is its turn.
+    Offered,
+    /// An attempt ended.
+    Answered(Outcome),
+    /// The time of an [`Action::WakeAt`] has come.
+    Woke,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The subscriber took it.
+    Success,
+    /// The subscriber wants it again, or said something that is not understood.
+    Retry,
+    /// The subscriber does not want it.
+    Drop,
+    /// The subscriber has no such route (404): as a drop.
+    NotFound,
+    /// An error answer, a broken connection or no answer in time.
+    Failed,
+    /// No replica took it: nothing was tried, so it does not count as an attempt.
+    Unreachable,
+}
+
+/// What the performer must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Send it to a replica; this is attempt number `attempt`, from 1.
+    Deliver {
+        /// Attempts so far, this one included.
+        attempt: u32,
+    },
+    /// Report [`Event::Woke`] then.
+    WakeAt(Time),
+    /// It is over: settle it as done.
+    Done(Reason),
+    /// It is over: publish it to the dead-letter topic and settle it.
+    DeadLetter(Reason),
+}
+
+/// Why a message is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It was taken.
+    Consumed,
+    /// The subscriber dropped it.
+    Dropped,
+    /// The subscriber has no route for it.
+    NotFound,
+    /// Its time ran out.
+    Expired,
+    /// Every attempt failed.
+    Exhausted,
+}
+
+/// The state of one message in one group.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    policy: DeliveryPolicy,
+    has_dead_letter: bool,
+    expires: Time,
+    attempts: u32,
+    /// Tries in a row that reached no replica.
+    unreachable: u32,
+}
+
+/// Waits while no replica takes the message: short, as a replica may be back any moment.
+const UNREACHABLE: Backoff = Backoff {
+    initial: Duration::from_millis(50),
+    max: Duration::from_secs(2),
+};
+
+// === impl Delivery ===
+
+impl Delivery {
+    /// A message that expires at `expires` ([`Time::NEVER`] for never).
+    pub const fn new(policy: DeliveryPolicy, has_dead_letter: bool, expires: Time) -> Self {
+        Self {
+            policy,
+            has_dead_letter,
+            expires,
+            attempts: 0,
+            unreachable: 0,
+        }
+    }
+
+    /// Takes in an event and says what to do.
+    pub fn step(&mut self, event: Event, now: Time, rng: &mut Rng) -> Action {
+        match event {
+            Event::Offered | Event::Woke => self.deliver(now),
+            Event::Answered(Outcome::Success) => Action::Done(Reason::Consumed),
+            Event::Answered(Outcome::Drop) => self.give_up(Reason::Dropped),
+            Event::Answered(Outcome::NotFound) => self.give_up(Reason::NotFound),
+            Event::Answered(Outcome::Retry | Outcome::Failed) => self.fail(now, rng),
+            Event::Answered(Outcome::Unreachable) => {
+                self.attempts = self.attempts.saturating_sub(1);
+                self.unreachable = self.unreachable.saturating_add(1);
+                self.wait(UNREACHABLE.wait(self.unreachable, rng), now)
+            }
+        }
+    }
+
+    fn deliver(&mut self, now: Time) -> Action {
+        if now >= self.expires {
+            return self.give_up(Reason::Expired);
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        Action::Deliver {
+            attempt: self.attempts,
+        }
+    }
+
+    fn fail(&mut self, now: Time, rng: &mut Rng) -> Action {
+        self.unreachable = 0;
+        if self.has_dead_letter && self.attempts >= self.policy.attempts {
+            return self.give_up(Reason::Exhausted);
+        }
+        self.wait(self.policy.backoff.wait(self.attempts, rng), now)
+    }
+
+    /// Waits, but not longer than the message lives.
+    fn wait(&self, pause: Duration, now: Time) -> Action {
+        Action::WakeAt(now.after(pause).min(self.expires))
+    }
+
+    const fn give_up(&self, reason: Reason) -> Action {
+        if self.has_dead_letter {
+            Action::DeadLetter(reason)
+        } else {
+            Action::Done(reason)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

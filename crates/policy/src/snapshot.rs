@@ -1,0 +1,130 @@
+//! The configuration that decisions are made by: compiled once from the system file, immutable, shared
+//! by the gateway's workers and the simulator.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::balance::Balance;
+use crate::delivery::DeliveryPolicy;
+use crate::health::ProbePolicy;
+use crate::membership::ServiceId;
+use crate::routing::{RouteId, Router};
+
+/// Everything the data plane needs to know of a system.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The services; a [`ServiceId`] is a place here.
+    pub services: Vec<ServicePolicy>,
+    /// Finds the route of a request.
+    pub router: Router,
+    /// The routes; a [`RouteId`] is a place here.
+    pub routes: Vec<RoutePolicy>,
+    /// What the gateway accepts.
+    pub limits: Limits,
+    /// The topics components.
+    pub topics: Vec<TopicsPolicy>,
+}
+
+/// How one service is called.
+#[derive(Debug, Clone)]
+pub struct ServicePolicy {
+    /// Its name in the system file.
+    pub name: String,
+    /// Who gets the next request.
+    pub balance: Balance,
+    /// How it is probed.
+    pub probe: ProbePolicy,
+    /// How a call from another service is made.
+    pub call: CallPolicy,
+}
+
+/// How a request to a service is made, by a route or by a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallPolicy {
+    /// The service.
+    pub service: ServiceId,
+    /// Time until the response head must be there, all tries included.
+    pub timeout: Duration,
+    /// Time for one connection to be made.
+    pub connect_timeout: Duration,
+    /// Tries after the first, where trying again is safe; at most [`CallPolicy::RETRIES_MAX`].
+    pub retries: u8,
+}
+
+impl CallPolicy {
+    /// A bound on `retries`.
+    pub const RETRIES_MAX: u8 = 5;
+}
+
+/// One route of the gateway.
+#[derive(Debug, Clone)]
+pub struct RoutePolicy {
+    /// How its requests are made.
+    pub call: CallPolicy,
+    /// Largest request body in bytes.
+    pub body_max: u64,
+}
+
+/// What the gateway accepts from clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's line and headers together.
+    pub header_bytes_max: u32,
+    /// Number of headers.
+    pub headers_max: u16,
+    /// Largest request body in bytes where a route says nothing else.
+    pub body_max: u64,
+    /// Time for a request's head to arrive once it has begun.
+    pub header_timeout: Duration,
+    /// Time a connection may be idle: between two requests, or while a body stands still.
+    pub idle_timeout: Duration,
+    /// Open client connections per node; more are refused.
+    pub connections_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes_max: 32 << 10,
+            headers_max: 100,
+            body_max: 10 << 20,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            connections_max: 10_000,
+        }
+    }
+}
+
+/// How one topics component delivers.
+#[derive(Debug, Clone)]
+pub struct TopicsPolicy {
+    /// Its name in the system file.
+    pub name: String,
+    /// How a message is delivered.
+    pub delivery: DeliveryPolicy,
+    /// Where messages go that are given up, unless a subscription says otherwise.
+    pub dead_letter: Option<String>,
+    /// Messages of one subscription that may be under way at once.
+    pub in_flight_max: u16,
+}
+
+impl Snapshot {
+    /// Finds a service by name. O(services).
+    pub fn service(&self, name: &str) -> Option<ServiceId> {
+        let place = self.services.iter().position(|service| service.name == name)?;
+        u16::try_from(place).ok().map(ServiceId)
+    }
+
+    /// The policy of a service that this snapshot names.
+    pub fn call(&self, service: ServiceId) -> Option<&CallPolicy> {
+        self.services
+            .get(usize::from(service.0))
+            .map(|service| &service.call)
+    }
+
+    /// The policy of a route that this snapshot's router returned.
+    pub fn route(&self, route: RouteId) -> Option<&RoutePolicy> {
+        self.routes.get(usize::from(route.0))
+    }
+}
