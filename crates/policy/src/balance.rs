@@ -44,10 +44,7 @@ impl Balance {
 
 impl fmt::Display for Balance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, _) = Self::NAMED
-            .iter()
-            .find(|(_, policy)| policy == self)
-            .expect("every policy is named");
+        let (name, _) = Self::NAMED.iter().find(|(_, policy)| policy == self).expect("every policy is named");
         f.write_str(name)
     }
 }
@@ -129,13 +126,7 @@ fn least_requests(endpoints: &[Endpoint], choice: Choice<'_>, turn: &mut usize) 
     let best = (0..ready)
         .map(|step| usize::from(choice.ready[(start + step) % ready]))
         .filter(|&index| choice.allows(&endpoints[index]))
-        .reduce(|best, next| {
-            if is_less_loaded(&endpoints[next], &endpoints[best]) {
-                next
-            } else {
-                best
-            }
-        })?;
+        .reduce(|best, next| if is_less_loaded(&endpoints[next], &endpoints[best]) { next } else { best })?;
     *turn = (start + 1) % ready;
     Some(best)
 }
@@ -162,11 +153,7 @@ fn power_of_two(endpoints: &[Endpoint], choice: Choice<'_>, rng: &mut Rng) -> Op
     }
     let other = place + 1 + below(ready - 1, rng);
     let second = first_allowed_from(other, endpoints, choice)?;
-    Some(if is_less_loaded(&endpoints[second], &endpoints[first]) {
-        second
-    } else {
-        first
-    })
+    Some(if is_less_loaded(&endpoints[second], &endpoints[first]) { second } else { first })
 }
 
 /// The first endpoint not tried, from a place among the ready ones onwards.

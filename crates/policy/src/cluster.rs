@@ -73,18 +73,9 @@ impl Cluster {
         if upstream.ready.is_empty() {
             return None;
         }
-        let choice = Choice {
-            ready: &upstream.ready,
-            tried,
-            key,
-        };
-        let index = balance::pick(
-            upstream.balance,
-            &mut upstream.endpoints,
-            choice,
-            &mut upstream.turn,
-            rng,
-        )?;
+        let choice = Choice { ready: &upstream.ready, tried, key };
+        let index =
+            balance::pick(upstream.balance, &mut upstream.endpoints, choice, &mut upstream.turn, rng)?;
         let endpoint = &mut upstream.endpoints[index];
         endpoint.in_flight += 1;
         Some(endpoint.member.id)
@@ -105,9 +96,7 @@ impl Cluster {
 
     /// Whether a service has an endpoint that takes requests.
     pub fn is_ready(&self, service: ServiceId) -> bool {
-        self.upstreams
-            .get(usize::from(service.0))
-            .is_some_and(|upstream| !upstream.ready.is_empty())
+        self.upstreams.get(usize::from(service.0)).is_some_and(|upstream| !upstream.ready.is_empty())
     }
 
     /// Looks an endpoint up; `None` once its incarnation is gone. O(1) while slots are dense, as the
@@ -119,9 +108,7 @@ impl Cluster {
 
     /// The endpoints of a service, for tables and metrics.
     pub fn endpoints(&self, service: ServiceId) -> &[Endpoint] {
-        self.upstreams
-            .get(usize::from(service.0))
-            .map_or(&[], |upstream| &upstream.endpoints)
+        self.upstreams.get(usize::from(service.0)).map_or(&[], |upstream| &upstream.endpoints)
     }
 
     fn endpoint_mut(&mut self, id: EndpointId) -> Option<&mut Endpoint> {

@@ -31,10 +31,7 @@ impl Default for DeliveryPolicy {
     fn default() -> Self {
         Self {
             attempts: 5,
-            backoff: Backoff {
-                initial: Duration::from_millis(500),
-                max: Duration::from_secs(30),
-            },
+            backoff: Backoff { initial: Duration::from_millis(500), max: Duration::from_secs(30) },
             timeout: Duration::from_secs(30),
         }
     }
@@ -111,23 +108,14 @@ pub struct Delivery {
 }
 
 /// Waits while no replica takes the message: short, as a replica may be back any moment.
-const UNREACHABLE: Backoff = Backoff {
-    initial: Duration::from_millis(50),
-    max: Duration::from_secs(2),
-};
+const UNREACHABLE: Backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(2) };
 
 // === impl Delivery ===
 
 impl Delivery {
     /// A message that expires at `expires` ([`Time::NEVER`] for never).
     pub const fn new(policy: DeliveryPolicy, has_dead_letter: bool, expires: Time) -> Self {
-        Self {
-            policy,
-            has_dead_letter,
-            expires,
-            attempts: 0,
-            unreachable: 0,
-        }
+        Self { policy, has_dead_letter, expires, attempts: 0, unreachable: 0 }
     }
 
     /// Takes in an event and says what to do.
@@ -151,9 +139,7 @@ impl Delivery {
             return self.give_up(Reason::Expired);
         }
         self.attempts = self.attempts.saturating_add(1);
-        Action::Deliver {
-            attempt: self.attempts,
-        }
+        Action::Deliver { attempt: self.attempts }
     }
 
     fn fail(&mut self, now: Time, rng: &mut Rng) -> Action {
@@ -170,11 +156,7 @@ impl Delivery {
     }
 
     const fn give_up(&self, reason: Reason) -> Action {
-        if self.has_dead_letter {
-            Action::DeadLetter(reason)
-        } else {
-            Action::Done(reason)
-        }
+        if self.has_dead_letter { Action::DeadLetter(reason) } else { Action::Done(reason) }
     }
 }
 

@@ -151,11 +151,7 @@ pub struct Exchange {
 const TRIES_MAX: usize = CallPolicy::RETRIES_MAX as usize + 1;
 
 /// Fills the places of `tried` that are not in use.
-const NO_ENDPOINT: EndpointId = EndpointId {
-    service: ServiceId(0),
-    slot: 0,
-    incarnation: 0,
-};
+const NO_ENDPOINT: EndpointId = EndpointId { service: ServiceId(0), slot: 0, incarnation: 0 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -214,23 +210,14 @@ impl Refusal {
 // === impl Actions ===
 
 impl Actions {
-    const NONE: Self = Self {
-        slots: [None, None],
-        next: 0,
-    };
+    const NONE: Self = Self { slots: [None, None], next: 0 };
 
     const fn one(action: Action) -> Self {
-        Self {
-            slots: [Some(action), None],
-            next: 0,
-        }
+        Self { slots: [Some(action), None], next: 0 }
     }
 
     const fn two(first: Action, second: Action) -> Self {
-        Self {
-            slots: [Some(first), Some(second)],
-            next: 0,
-        }
+        Self { slots: [Some(first), Some(second)], next: 0 }
     }
 }
 
@@ -323,11 +310,7 @@ impl Exchange {
             return Actions::one(self.send(endpoint, true, now));
         }
         cluster.end(endpoint);
-        let next = if self.may_retry(failure, now) {
-            self.try_another(now, rng, cluster)
-        } else {
-            None
-        };
+        let next = if self.may_retry(failure, now) { self.try_another(now, rng, cluster) } else { None };
         match next {
             Some(send) => Actions::one(send),
             None => self.answer(failure.refusal()),
@@ -367,12 +350,7 @@ impl Exchange {
         self.attempts += 1;
         self.phase = Phase::Waiting(endpoint);
         let connect_by = now.after(self.call.connect_timeout).min(self.deadline);
-        Action::Send {
-            attempt,
-            endpoint,
-            connect_by,
-            fresh,
-        }
+        Action::Send { attempt, endpoint, connect_by, fresh }
     }
 
     fn answer(&mut self, refusal: Refusal) -> Actions {

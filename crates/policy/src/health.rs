@@ -52,13 +52,7 @@ pub struct Health {
 impl Health {
     /// A replica that was started now.
     pub const fn new(policy: ProbePolicy, now: Time) -> Self {
-        Self {
-            policy,
-            started: now,
-            state: EndpointState::Starting,
-            against: 0,
-            pause: FIRST_PAUSE,
-        }
+        Self { policy, started: now, state: EndpointState::Starting, against: 0, pause: FIRST_PAUSE }
     }
 
     /// The present verdict: starting, ready or unhealthy.
@@ -114,10 +108,7 @@ mod tests {
 
     /// Probes at the given seconds with `+` for success, `-` for failure; the states after each.
     fn check(script: &[(u64, char)], expected: &[EndpointState]) {
-        let policy = ProbePolicy {
-            success: 2,
-            ..ProbePolicy::default()
-        };
+        let policy = ProbePolicy { success: 2, ..ProbePolicy::default() };
         let mut health = Health::new(policy, Time::ZERO);
         let states: Vec<_> = script
             .iter()
@@ -131,10 +122,7 @@ mod tests {
 
     #[test]
     fn failures_do_not_count_during_the_delay() {
-        check(
-            &[(1, '-'), (2, '-'), (3, '-'), (4, '-'), (5, '-')],
-            &[Starting; 5],
-        );
+        check(&[(1, '-'), (2, '-'), (3, '-'), (4, '-'), (5, '-')], &[Starting; 5]);
     }
 
     #[test]
@@ -150,15 +138,7 @@ mod tests {
     #[test]
     fn only_failures_in_a_row_count() {
         check(
-            &[
-                (1, '+'),
-                (2, '-'),
-                (3, '-'),
-                (4, '+'),
-                (5, '-'),
-                (6, '-'),
-                (7, '-'),
-            ],
+            &[(1, '+'), (2, '-'), (3, '-'), (4, '+'), (5, '-'), (6, '-'), (7, '-')],
             &[Ready, Ready, Ready, Ready, Ready, Ready, Unhealthy],
         );
     }
@@ -166,27 +146,15 @@ mod tests {
     #[test]
     fn comes_back_after_successes_in_a_row() {
         check(
-            &[
-                (6, '-'),
-                (7, '-'),
-                (8, '-'),
-                (9, '+'),
-                (10, '-'),
-                (11, '+'),
-                (12, '+'),
-            ],
-            &[
-                Starting, Starting, Unhealthy, Unhealthy, Unhealthy, Unhealthy, Ready,
-            ],
+            &[(6, '-'), (7, '-'), (8, '-'), (9, '+'), (10, '-'), (11, '+'), (12, '+')],
+            &[Starting, Starting, Unhealthy, Unhealthy, Unhealthy, Unhealthy, Ready],
         );
     }
 
     #[test]
     fn probes_a_starting_replica_often_and_a_ready_one_by_its_period() {
         let mut health = Health::new(ProbePolicy::default(), Time::ZERO);
-        let pauses: Vec<_> = (0..3)
-            .map(|_| health.observe(false, Time::ZERO).as_millis())
-            .collect();
+        let pauses: Vec<_> = (0..3).map(|_| health.observe(false, Time::ZERO).as_millis()).collect();
         assert_eq!(pauses, [20, 40, 80]);
         assert_eq!(health.observe(true, Time::ZERO), Duration::from_secs(5));
     }

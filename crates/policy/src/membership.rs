@@ -32,11 +32,7 @@ impl Weight {
 
     /// `None` unless 1 ≤ `weight` ≤ [`Weight::MAX`].
     pub const fn new(weight: u32) -> Option<Self> {
-        if weight >= 1 && weight <= Self::MAX {
-            Some(Self(weight))
-        } else {
-            None
-        }
+        if weight >= 1 && weight <= Self::MAX { Some(Self(weight)) } else { None }
     }
 
     /// The number.

@@ -36,20 +36,12 @@ pub struct Restart {
 impl Restart {
     /// Nothing has died yet.
     pub const fn new(backoff: Backoff, forgive: Duration) -> Self {
-        Self {
-            backoff,
-            forgive,
-            deaths: 0,
-        }
+        Self { backoff, forgive, deaths: 0 }
     }
 
     /// A replica died after it had `lived` this long: wait so long before it is started again.
     pub fn died(&mut self, lived: Duration, rng: &mut Rng) -> Duration {
-        self.deaths = if lived >= self.forgive {
-            1
-        } else {
-            self.deaths.saturating_add(1)
-        };
+        self.deaths = if lived >= self.forgive { 1 } else { self.deaths.saturating_add(1) };
         self.backoff.wait(self.deaths, rng)
     }
 
@@ -62,12 +54,9 @@ impl Restart {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::{prop_assert, proptest};
 
-    const BACKOFF: Backoff = Backoff {
-        initial: Duration::from_millis(100),
-        max: Duration::from_secs(5),
-    };
+    const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(5) };
 
     proptest! {
         #[test]

@@ -46,13 +46,11 @@ pub const fn mix(x: u64) -> u64 {
 
 /// A hash of some bytes for keys such as a client's address. Not for secrets, not against attackers.
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    bytes
-        .chunks(8)
-        .fold(mix(bytes.len() as u64 ^ GOLDEN_GAMMA), |hash, chunk| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            mix(hash ^ u64::from_le_bytes(word))
-        })
+    bytes.chunks(8).fold(mix(bytes.len() as u64 ^ GOLDEN_GAMMA), |hash, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        mix(hash ^ u64::from_le_bytes(word))
+    })
 }
 
 #[cfg(test)]
@@ -73,10 +71,7 @@ mod tests {
         for _ in 0..100_000 {
             counts[rng.below(10) as usize] += 1;
         }
-        assert!(
-            counts.iter().all(|&count| (9_500..10_500).contains(&count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&count| (9_500..10_500).contains(&count)), "{counts:?}");
     }
 
     #[test]

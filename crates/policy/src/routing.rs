@@ -91,20 +91,14 @@ impl Methods {
 
     /// Whether a request with this method may pass. HEAD passes wherever GET does.
     pub fn allows(self, method: &str) -> bool {
-        let bit = METHODS
-            .iter()
-            .find(|(name, _)| *name == method)
-            .map_or(1 << 15, |(_, bit)| *bit);
+        let bit = METHODS.iter().find(|(name, _)| *name == method).map_or(1 << 15, |(_, bit)| *bit);
         let head_by_get = method == "HEAD" && self.0 & 1 != 0;
         self.0 & bit != 0 || head_by_get
     }
 
     /// The names of the methods, for an `Allow` header.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        METHODS
-            .iter()
-            .filter(move |(name, _)| self.allows(name))
-            .map(|(name, _)| *name)
+        METHODS.iter().filter(move |(name, _)| self.allows(name)).map(|(name, _)| *name)
     }
 
     const fn union(self, other: Self) -> Self {
@@ -170,11 +164,7 @@ impl Router {
         if let Some(route) = self.find_under(None, path, method, &mut allowed) {
             return Routed::To(route);
         }
-        if allowed == Methods::NONE {
-            Routed::NotFound
-        } else {
-            Routed::MethodNotAllowed(allowed)
-        }
+        if allowed == Methods::NONE { Routed::NotFound } else { Routed::MethodNotAllowed(allowed) }
     }
 
     fn find_under(
@@ -201,10 +191,7 @@ impl Router {
 
     fn entries_of<'a>(&'a self, key: (Option<&'a str>, &'a str, bool)) -> impl Iterator<Item = &'a Entry> {
         let start = self.entries.partition_point(|entry| entry.key() < key);
-        self.entries
-            .iter()
-            .skip(start)
-            .take_while(move |entry| entry.key() == key)
+        self.entries.iter().skip(start).take_while(move |entry| entry.key() == key)
     }
 }
 

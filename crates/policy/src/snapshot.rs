@@ -118,13 +118,34 @@ impl Snapshot {
 
     /// The policy of a service that this snapshot names.
     pub fn call(&self, service: ServiceId) -> Option<&CallPolicy> {
-        self.services
-            .get(usize::from(service.0))
-            .map(|service| &service.call)
+        self.services.get(usize::from(service.0)).map(|service| &service.call)
     }
 
     /// The policy of a route that this snapshot's router returned.
     pub fn route(&self, route: RouteId) -> Option<&RoutePolicy> {
         self.routes.get(usize::from(route.0))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod test_support {
+    use super::{CallPolicy, ServicePolicy, Snapshot};
+    use crate::balance::Balance;
+    use crate::health::ProbePolicy;
+    use crate::membership::ServiceId;
+    use core::time::Duration;
+
+    pub(crate) const CALL: CallPolicy = CallPolicy {
+        service: ServiceId(0),
+        timeout: Duration::from_secs(2),
+        connect_timeout: Duration::from_millis(500),
+        retries: 2,
+    };
+
+    /// One service named "api".
+    pub(crate) fn snapshot(balance: Balance) -> Snapshot {
+        let service =
+            ServicePolicy { name: "api".into(), balance, probe: ProbePolicy::default(), call: CALL };
+        Snapshot { services: alloc::vec![service], ..Snapshot::default() }
     }
 }

@@ -54,9 +54,6 @@ mod tests {
     fn saturates_at_both_ends() {
         assert_eq!(Time::from_nanos(5).after(Duration::MAX), Time::NEVER);
         assert_eq!(Time::ZERO.since(Time::from_nanos(5)), Duration::ZERO);
-        assert_eq!(
-            Time::from_nanos(7).since(Time::from_nanos(5)),
-            Duration::from_nanos(2)
-        );
+        assert_eq!(Time::from_nanos(7).since(Time::from_nanos(5)), Duration::from_nanos(2));
     }
 }
