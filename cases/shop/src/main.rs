@@ -13,6 +13,7 @@ mod payment;
 mod problem;
 mod serve;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -33,8 +34,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let command = Command::parse();
-    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_target(false).init();
+    log();
     match run(command) {
         Ok(code) => code,
         Err(error) => {
@@ -42,6 +42,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// To standard error, at the level of `RUST_LOG` or `info`.
+fn log() {
+    let level = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(level).with_target(false);
+    lines.with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).init();
 }
 
 fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {

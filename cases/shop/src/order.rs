@@ -179,7 +179,10 @@ impl Desk {
             return Ok(());
         }
         let detail = Problem::detail_of(&reply.body);
-        Err(Problem::unavailable(format!("the stock was not released: {} {detail}", reply.status)))
+        Err(Problem::unavailable(format!(
+            "the stock was not released: the inventory answered {}: {detail}",
+            reply.status
+        )))
     }
 
     /// A plain save, as the outbox would publish a transaction as a new order.

@@ -12,9 +12,10 @@ use super::journal::Accepted;
 use crate::contract::{
     Found, LOOKUP_MAX, LookupIds, LookupSkus, Order, OrderId, OrderStatus, Payment, Sku, SkuStock, Stock,
 };
-use crate::problem::Problem;
+use crate::problem::{Problem, chain};
 
-/// Orders still pending are given up when none was settled for this long.
+/// Orders still pending are given up when none was settled for this long, and a service when it could not
+/// be asked for this long: after a load with faults, replicas may be on their way back.
 const STANDSTILL: Duration = Duration::from_secs(30);
 /// Between two looks at pending orders.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -33,8 +34,25 @@ pub(crate) struct Books {
 pub(crate) enum CollectError {
     #[error("{app} could not be called")]
     Api { app: &'static str, source: Error },
-    #[error("{app} answered {status} {detail}")]
+    #[error("{app} answered {status}: {detail}")]
     Refused { app: &'static str, status: StatusCode, detail: String },
+}
+
+impl CollectError {
+    /// Whether the same lookup may succeed later.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Api {
+                source: Error::Unreadable { .. } | Error::Unwritable(_) | Error::Invalid { .. },
+                ..
+            } => false,
+            Self::Api {
+                source: Error::Refused { .. } | Error::Broken { .. } | Error::TimedOut { .. },
+                ..
+            } => true,
+            Self::Refused { status, .. } => status.is_server_error(),
+        }
+    }
 }
 
 pub(crate) async fn collect(client: &Client, accepted: Accepted) -> Result<Books, CollectError> {
@@ -92,7 +110,26 @@ async fn lookup_ids<T: DeserializeOwned>(
     lookup(client, app, path, &LookupIds { ids: ids.to_vec() }).await
 }
 
+/// Asks until there is an answer. Lookups change nothing and may be repeated.
 async fn lookup<T: DeserializeOwned>(
+    client: &Client,
+    app: &'static str,
+    path: &str,
+    asked: &impl Serialize,
+) -> Result<Vec<T>, CollectError> {
+    let started_at = Instant::now();
+    loop {
+        match lookup_once(client, app, path, asked).await {
+            Err(error) if error.may_pass() && started_at.elapsed() < STANDSTILL => {
+                tracing::info!(why = chain(&error), "asking again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn lookup_once<T: DeserializeOwned>(
     client: &Client,
     app: &'static str,
     path: &str,

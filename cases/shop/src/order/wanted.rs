@@ -55,7 +55,7 @@ pub(crate) fn check_reserved(status: StatusCode, body: &[u8]) -> Result<(), Prob
         StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
         }
-        _ => Err(Problem::unavailable(format!("the inventory answered {status} {detail}"))),
+        _ => Err(Problem::unavailable(format!("the inventory answered {status}: {detail}"))),
     }
 }
 
