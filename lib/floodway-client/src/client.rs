@@ -51,10 +51,11 @@ impl Client {
     pub fn from_env() -> Result<Self, SetupError> {
         let text = std::env::var("DAPR_HTTP_PORT").map_err(SetupError::NoPort)?;
         let port = text.parse().map_err(|source| SetupError::BadPort { text, source })?;
-        let token = std::env::var("DAPR_API_TOKEN").ok().filter(|token| !token.is_empty());
-        let token = token.map(|token| HeaderValue::from_str(&token)).transpose();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(Self::build(address, token.map_err(SetupError::BadToken)?, TIMEOUT_DEFAULT))
+        let client = Self::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        match std::env::var("DAPR_API_TOKEN") {
+            Ok(token) if !token.is_empty() => client.with_token(&token),
+            Ok(_) | Err(_) => Ok(client),
+        }
     }
 
     /// A client of the API at `address`, without a token.
@@ -65,6 +66,12 @@ impl Client {
     /// The same client with another time for each whole call, the answer's body included.
     pub fn with_timeout(&self, timeout: Duration) -> Self {
         Self::build(self.shared.address, self.shared.token.clone(), timeout)
+    }
+
+    /// The same client with a token in every call.
+    pub fn with_token(&self, token: &str) -> Result<Self, SetupError> {
+        let token = HeaderValue::from_str(token).map_err(SetupError::BadToken)?;
+        Ok(Self::build(self.shared.address, Some(token), self.shared.timeout))
     }
 
     /// A state store by its name in the system file.
