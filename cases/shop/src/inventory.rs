@@ -17,7 +17,7 @@ use axum::{Json, Router};
 use floodway_client::Client;
 use serde::Serialize;
 
-use crate::contract::{Found, LOOKUP_MAX, LookupSkus, OrderId, ReservationRequest, SkuStock};
+use crate::contract::{Found, LOOKUP_MAX, Line, LookupSkus, OrderId, ReservationRequest, SkuStock};
 use crate::problem::Problem;
 use crate::serve::{ServiceError, serve};
 use initial::InitialStock;
@@ -51,9 +51,7 @@ async fn reserve(
     State(warehouse): State<Arc<Warehouse>>,
     Json(ReservationRequest { order, items }): Json<ReservationRequest>,
 ) -> Result<Json<ReservationView>, Problem> {
-    if items.is_empty() {
-        return Err(Problem::bad_request("a reservation has at least one item"));
-    }
+    check_items(&items)?;
     answer(order, warehouse.settle(Ask::reserve(order, items)).await?)
 }
 
@@ -79,6 +77,17 @@ async fn lookup(
     Ok(Json(Found { found: warehouse.stock(&skus).await? }))
 }
 
+/// A reservation names at least one product, each once and in their order, and at least one unit of each.
+fn check_items(items: &[Line]) -> Result<(), Problem> {
+    let is_sorted = items.is_sorted_by(|a, b| a.sku < b.sku);
+    if items.is_empty() || !is_sorted || items.iter().any(|line| line.quantity == 0) {
+        let detail =
+            "items must name one or more SKUs, each once, in their order, with a quantity of 1 or more";
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(())
+}
+
 fn answer(order: OrderId, verdict: Verdict) -> Result<Json<ReservationView>, Problem> {
     match verdict {
         Verdict::Holds(status) => Ok(Json(ReservationView { order, status })),
@@ -93,5 +102,38 @@ fn answer(order: OrderId, verdict: Verdict) -> Result<Json<ReservationView>, Pro
         Verdict::NotReserved => {
             Err(Problem::new(StatusCode::NOT_FOUND, format!("order {order} has no reservation")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Sku;
+
+    #[test]
+    fn takes_each_product_once_and_in_order() {
+        let check = |items: &[(&str, u32)]| {
+            let sku = |name: &str| Sku::try_from(name.to_owned()).unwrap();
+            let lines: Vec<Line> =
+                items.iter().map(|(name, quantity)| Line { sku: sku(name), quantity: *quantity }).collect();
+            check_items(&lines).map_err(|problem| problem.status.as_u16())
+        };
+        assert_eq!(check(&[("a", 1), ("b", 2)]), Ok(()));
+        for bad in [&[][..], &[("a", 0)], &[("a", 1), ("a", 1)], &[("b", 1), ("a", 1)]] {
+            assert_eq!(check(bad), Err(400), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn says_each_verdict_with_its_status() {
+        let order = OrderId::of_key("k");
+        let sku = || Sku::try_from("a".to_owned()).unwrap();
+        let status = |verdict| answer(order, verdict).err().map(|problem| problem.status.as_u16());
+        assert_eq!(status(Verdict::Holds(ReservationStatus::Held)), None);
+        assert_eq!(status(Verdict::Holds(ReservationStatus::Released)), None);
+        assert_eq!(status(Verdict::SoldOut(sku())), Some(409));
+        assert_eq!(status(Verdict::UnknownProduct(sku())), Some(404));
+        assert_eq!(status(Verdict::OtherItems), Some(422));
+        assert_eq!(status(Verdict::NotReserved), Some(404));
     }
 }

@@ -56,9 +56,7 @@ impl Problem {
 impl From<floodway_client::Error> for Problem {
     /// Whatever the block API could not do, the client of the shop can only try again.
     fn from(error: floodway_client::Error) -> Self {
-        let why = chain(&error);
-        tracing::warn!(why, "the block API failed");
-        Self::unavailable(why)
+        Self::unavailable(chain(&error))
     }
 }
 
@@ -75,6 +73,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::warn!(why = self.detail, "a request could not be answered now");
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         response

@@ -65,6 +65,13 @@ impl<T> Queues<T> {
         }
         batch
     }
+
+    /// All waiting items of a product whose worker is no more.
+    pub(crate) fn abandon(&mut self, sku: &Sku) -> VecDeque<T> {
+        let queue = self.by_sku.remove(sku).unwrap_or_default();
+        self.waiting -= queue.len();
+        queue
+    }
 }
 
 #[cfg(test)]
@@ -99,6 +106,17 @@ mod tests {
         assert_eq!(queues.push(&b, 3), Pushed::Full);
         assert_eq!(queues.take(&a), [1]);
         assert_eq!(queues.push(&b, 3), Pushed::First);
+    }
+
+    #[test]
+    fn begins_anew_after_a_worker_is_gone() {
+        let mut queues = Queues::new(2, 1);
+        let a = sku("a");
+        assert_eq!(queues.push(&a, 1), Pushed::First);
+        assert_eq!(queues.push(&a, 2), Pushed::Behind);
+        assert_eq!(queues.abandon(&a), [1, 2]);
+        assert_eq!(queues.push(&a, 3), Pushed::First);
+        assert_eq!(queues.push(&a, 4), Pushed::Behind);
     }
 
     proptest! {

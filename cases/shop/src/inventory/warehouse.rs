@@ -20,8 +20,9 @@ use crate::problem::{Problem, chain};
 
 /// Asks that may wait in this process; more are refused at once.
 const WAITING_MAX: usize = 4096;
-/// Asks in one transaction.
-const BATCH_MAX: usize = 128;
+/// Asks in one transaction. With the product they share this stays below 100 operations, the lowest limit
+/// of the stores that Dapr users know.
+const BATCH_MAX: usize = 64;
 /// Times a batch is decided anew after a lost race. The winner of each race makes progress, so that a
 /// few tries are enough for a few replicas.
 const ATTEMPTS_MAX: u32 = 30;
@@ -44,6 +45,13 @@ struct Waiting {
     answer: oneshot::Sender<Result<Verdict, Unsettled>>,
 }
 
+/// Serves one product until nobody waits for it.
+#[derive(Debug)]
+struct Worker {
+    warehouse: Arc<Warehouse>,
+    lead: Sku,
+}
+
 /// Why an ask has no verdict. It may nevertheless have had its effect; asking again tells.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Unsettled {
@@ -53,8 +61,8 @@ pub(crate) enum Unsettled {
     Store(String),
     #[error("other replicas changed the same stock {0} times")]
     Outrun(u32),
-    #[error("the service is stopping")]
-    Stopping,
+    #[error("the reservation was given up; ask again")]
+    Abandoned,
 }
 
 // === impl Warehouse ===
@@ -74,9 +82,12 @@ impl Warehouse {
         match self.queued(|queues| queues.push(&lead, Waiting { ask, answer })) {
             Pushed::Full => return Err(Unsettled::Full),
             Pushed::Behind => (),
-            Pushed::First => drop(self.workers.spawn(Arc::clone(self).work(lead))),
+            Pushed::First => {
+                let worker = Worker { warehouse: Arc::clone(self), lead };
+                drop(self.workers.spawn(worker.run()));
+            }
         }
-        verdict.await.unwrap_or(Err(Unsettled::Stopping))
+        verdict.await.unwrap_or(Err(Unsettled::Abandoned))
     }
 
     /// The items that an order has reserved.
@@ -101,25 +112,6 @@ impl Warehouse {
     pub(crate) async fn finish(&self) {
         self.workers.close();
         self.workers.wait().await;
-    }
-
-    /// Serves one product until nobody waits for it.
-    async fn work(self: Arc<Self>, lead: Sku) {
-        loop {
-            let batch = self.queued(|queues| queues.take(&lead));
-            if batch.is_empty() {
-                return;
-            }
-            let (asks, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.ask, w.answer)).unzip();
-            let verdicts = match self.settle_batch(&asks).await {
-                Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error); asks.len()],
-            };
-            for (answer, verdict) in answers.into_iter().zip(verdicts) {
-                // Whoever has stopped waiting asks again if it matters to them.
-                drop(answer.send(verdict));
-            }
-        }
     }
 
     async fn settle_batch(&self, asks: &[Ask]) -> Result<Vec<Verdict>, Unsettled> {
@@ -172,9 +164,40 @@ impl Warehouse {
     }
 }
 
+// === impl Worker ===
+
+impl Worker {
+    async fn run(self) {
+        loop {
+            let batch = self.warehouse.queued(|queues| queues.take(&self.lead));
+            if batch.is_empty() {
+                return;
+            }
+            let (asks, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.ask, w.answer)).unzip();
+            let verdicts = match self.warehouse.settle_batch(&asks).await {
+                Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error); asks.len()],
+            };
+            for (answer, verdict) in answers.into_iter().zip(verdicts) {
+                // Whoever has stopped waiting asks again if it matters to them.
+                drop(answer.send(verdict));
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// A worker that ends at a broken invariant (stock that was damaged) must not leave a queue behind
+    /// that nobody serves.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.warehouse.queued(|queues| queues.abandon(&self.lead)));
+        }
+    }
+}
+
 impl From<Unsettled> for Problem {
     fn from(error: Unsettled) -> Self {
-        tracing::warn!(%error, "a reservation was not settled");
         Self::unavailable(error.to_string())
     }
 }
