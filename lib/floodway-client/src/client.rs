@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::uri::{Authority, Scheme};
 use http::{HeaderName, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::{self, connect::HttpConnector};
@@ -39,6 +40,7 @@ pub struct Client {
 struct Shared {
     http: legacy::Client<HttpConnector, Full<Bytes>>,
     address: SocketAddr,
+    authority: Authority,
     token: Option<HeaderValue>,
     timeout: Duration,
 }
@@ -87,7 +89,8 @@ impl Client {
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(IDLE_MAX)
             .build(connector);
-        Self { shared: Arc::new(Shared { http, address, token, timeout }) }
+        let authority = Authority::try_from(address.to_string()).expect("a socket address is an authority");
+        Self { shared: Arc::new(Shared { http, address, authority, token, timeout }) }
     }
 
     /// Sends JSON and gives back the body of a success.
@@ -126,8 +129,8 @@ impl Client {
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Error> {
         let invalid = |source| Error::Invalid { path: path.to_owned(), source };
-        let authority = self.shared.address.to_string();
-        let uri = Uri::builder().scheme("http").authority(authority).path_and_query(path).build();
+        let authority = self.shared.authority.clone();
+        let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query(path).build();
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = uri.map_err(invalid)?;
@@ -150,7 +153,7 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { http: _, address, token, timeout } = &*self.shared;
+        let Shared { http: _, authority: _, address, token, timeout } = &*self.shared;
         f.debug_struct("Client")
             .field("address", address)
             .field("has_token", &token.is_some())
