@@ -1,0 +1,197 @@
+//! What is known of every replica, in one table.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Time, Weight};
+use tokio::sync::watch;
+
+use super::{ServiceSpec, Source, Traffic};
+use crate::clock::Clock;
+
+/// All services, in the order of the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Table {
+    /// The services.
+    pub services: Vec<ServiceRow>,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceRow {
+    /// Its name.
+    pub name: String,
+    /// Its replicas by slot.
+    pub replicas: Vec<ReplicaRow>,
+}
+
+/// One replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaRow {
+    /// Names its present incarnation.
+    pub id: EndpointId,
+    /// How it is.
+    pub phase: Phase,
+    /// Its process, while there is one that we started.
+    pub pid: Option<u32>,
+    /// Where it listens; port 0 before its first start.
+    pub address: SocketAddr,
+    /// Its port of the block API, where the node starts it.
+    pub api_port: Option<u16>,
+    /// Its share under a weighted balance.
+    pub weight: Weight,
+    /// When the present incarnation was started.
+    pub since: Time,
+}
+
+/// How a replica is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// As the data plane sees it.
+    Is(EndpointState),
+    /// Taken out by hand.
+    Stopped,
+}
+
+/// The table, and those who watch it.
+#[derive(Debug)]
+pub(super) struct Board {
+    table: watch::Sender<Table>,
+    traffic: Arc<dyn Traffic>,
+    clock: Clock,
+}
+
+// === impl Table ===
+
+impl Table {
+    /// The picture for the data plane.
+    pub fn membership(&self) -> Membership {
+        let members = |service: &ServiceRow| service.replicas.iter().map(ReplicaRow::member).collect();
+        Membership { services: self.services.iter().map(members).collect() }
+    }
+
+    /// Whether every replica takes requests.
+    pub fn all_ready(&self) -> bool {
+        self.unready().next().is_none()
+    }
+
+    /// The replicas that take no requests, as in `order/0 (starting)`.
+    pub fn unready(&self) -> impl Iterator<Item = String> {
+        self.services.iter().flat_map(|service| {
+            let waiting = |row: &&ReplicaRow| row.phase != Phase::Is(EndpointState::Ready);
+            service
+                .replicas
+                .iter()
+                .filter(waiting)
+                .map(|row| format!("{}/{} ({})", service.name, row.id.slot, row.phase))
+        })
+    }
+}
+
+// === impl ReplicaRow ===
+
+impl ReplicaRow {
+    fn member(&self) -> Member {
+        let state = match self.phase {
+            Phase::Is(state) => state,
+            Phase::Stopped => EndpointState::Dead,
+        };
+        Member { id: self.id, address: self.address, weight: self.weight, state }
+    }
+}
+
+// === impl Phase ===
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Is(state) => state.fmt(f),
+            Self::Stopped => f.pad("stopped"),
+        }
+    }
+}
+
+// === impl Board ===
+
+impl Board {
+    pub(super) fn new(
+        services: &[ServiceSpec],
+        api_ports: &[Vec<u16>],
+        traffic: Arc<dyn Traffic>,
+        clock: Clock,
+    ) -> Self {
+        let services = (0_u16..)
+            .zip(services)
+            .map(|(place, spec)| {
+                let ports = api_ports.get(usize::from(place)).map_or(&[][..], Vec::as_slice);
+                first_row(ServiceId(place), spec, ports, clock.now())
+            })
+            .collect();
+        let board = Self { table: watch::Sender::new(Table { services }), traffic, clock };
+        board.traffic.publish(board.table.borrow().membership());
+        board
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Table> {
+        self.table.subscribe()
+    }
+
+    pub(super) fn table(&self) -> Table {
+        self.table.borrow().clone()
+    }
+
+    pub(super) fn place(&self, service: &str) -> Option<usize> {
+        self.table.borrow().services.iter().position(|row| row.name == service)
+    }
+
+    /// Changes one replica's row; the data plane knows of it when this returns.
+    pub(super) fn update(&self, id: EndpointId, change: impl FnOnce(&mut ReplicaRow)) {
+        let changed = self.table.send_if_modified(|table| {
+            let service = table.services.get_mut(usize::from(id.service.0));
+            let Some(row) = service.and_then(|service| service.replicas.get_mut(usize::from(id.slot))) else {
+                return false;
+            };
+            let before = row.clone();
+            change(row);
+            *row != before
+        });
+        if changed {
+            self.traffic.publish(self.table.borrow().membership());
+        }
+    }
+
+    /// Changes how one replica is.
+    pub(super) fn set_phase(&self, id: EndpointId, phase: Phase) {
+        self.update(id, |row| row.phase = phase);
+    }
+
+    /// Enters a new incarnation.
+    pub(super) fn enter(&self, id: EndpointId, address: SocketAddr, pid: Option<u32>) {
+        let since = self.clock.now();
+        self.update(id, |row| {
+            *row = ReplicaRow { id, address, pid, since, phase: Phase::Is(EndpointState::Starting), ..*row };
+        });
+    }
+
+    pub(super) fn in_flight(&self, id: EndpointId) -> u64 {
+        self.traffic.in_flight(id)
+    }
+}
+
+fn first_row(service: ServiceId, spec: &ServiceSpec, api_ports: &[u16], since: Time) -> ServiceRow {
+    let replicas = (0..spec.replicas())
+        .map(|slot| ReplicaRow {
+            id: EndpointId { service, slot, incarnation: 0 },
+            phase: Phase::Is(EndpointState::Starting),
+            pid: None,
+            address: match &spec.source {
+                Source::At(addresses) => addresses[usize::from(slot)],
+                Source::Run(_) => SocketAddr::from(([127, 0, 0, 1], 0)),
+            },
+            api_port: api_ports.get(usize::from(slot)).copied(),
+            weight: spec.weight(slot),
+            since,
+        })
+        .collect();
+    ServiceRow { name: spec.name.clone(), replicas }
+}
