@@ -1,3 +1,3 @@
-//! The whole product, driven as a user would, with faults.
+//! The whole product, driven as a user would, with faults. Everything is in `tests/`.
 
 #![forbid(unsafe_code)]
