@@ -55,11 +55,7 @@ pub enum Settlement {
 pub trait Topics: fmt::Debug + Send + Sync {
     /// Appends messages to a topic, in order. Answers once they are durable at the component's level.
     /// A topic exists as soon as it is named.
-    fn publish<'a>(
-        &'a self,
-        topic: &'a str,
-        messages: Vec<Outgoing>,
-    ) -> PortFuture<'a, Result<(), Failure>>;
+    fn publish<'a>(&'a self, topic: &'a str, messages: Vec<Outgoing>) -> PortFuture<'a, Result<(), Failure>>;
 
     /// Opens a group's place in a topic, remembered from the first opening on. A group has one open
     /// subscription at a time per node; opening it again takes it over.

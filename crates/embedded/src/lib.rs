@@ -1,3 +1,32 @@
-//! The engine without other software: log, state, topics, locks.
+//! The engine without other software: state, topics and locks on one segment log.
+//!
+//! ```text
+//! store · topics · locks ─▶ queue ─▶ committer ─▶ log (one write, one fdatasync for all that wait)
+//!                                        └─▶ view (state, cursors, leases) ─▶ answers
+//! receive ◀─ tail in memory, or the log's files for a backlog
+//! ```
+//! [`Engine::open`] replays and checks the log; [`Engine::close`] ends cleanly. Needs no runtime.
 
 #![forbid(unsafe_code)]
+
+mod clock;
+mod commit;
+mod core;
+mod disk;
+mod engine;
+mod error;
+mod keeper;
+mod locks;
+mod log;
+mod op;
+mod options;
+mod recovery;
+mod state;
+mod sync;
+mod topics;
+mod view;
+
+pub use engine::Engine;
+pub use error::OpenError;
+pub use options::{DESCRIPTION, Durability, Limits, NAME, Options, StoreOptions, TopicsOptions};
+pub use recovery::Recovery;

@@ -1,0 +1,243 @@
+//! Cases of the topics port.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Broken, Outcome, case, ensure, equal, unique};
+use crate::topics::{Outgoing, Received, Settlement, Subscription, Topics};
+
+/// Runs all cases of the topics port. Panics with the name of the first that does not hold.
+pub async fn topics(topics: &dyn Topics) {
+    case("delivers_in_order", in_order(topics)).await;
+    case("delivers_a_batch", batch(topics)).await;
+    case("delivers_at_most_as_many_as_asked_for", at_most(topics)).await;
+    case("a_waiting_receiver_is_woken", woken(topics)).await;
+    case("each_group_gets_every_message", each_group(topics)).await;
+    case("each_topic_has_its_own_messages", own_messages(topics)).await;
+    case("a_group_starts_when_it_is_first_opened", starts_when_opened(topics)).await;
+    case("unsettled_messages_come_again_after_reopening", come_again(topics)).await;
+    case("settled_messages_do_not_come_again", stay_settled(topics)).await;
+    case("a_closed_subscription_leaves_the_others_working", close_one(topics)).await;
+    case("a_dead_letter_moves_to_its_topic", dead_letter(topics)).await;
+    case("a_cancelled_receive_loses_nothing", cancelled(topics)).await;
+    case("settling_twice_changes_nothing", twice(topics)).await;
+    case("an_expiry_travels_with_the_message", expiry(topics)).await;
+}
+
+type Open = Box<dyn Subscription>;
+
+/// How long nothing must arrive before it counts as silence.
+const SILENCE: Duration = Duration::from_millis(200);
+
+fn message(text: impl AsRef<str>) -> Outgoing {
+    Outgoing { payload: Bytes::copy_from_slice(text.as_ref().as_bytes()), expires: None }
+}
+
+async fn publish(topics: &dyn Topics, topic: &str, texts: impl IntoIterator<Item = String>) -> Outcome {
+    for text in texts {
+        topics.publish(topic, vec![message(text)]).await?;
+    }
+    Ok(())
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("message {index}")).collect()
+}
+
+/// Receives this many messages without settling them.
+async fn receive(subscription: &mut Open, count: usize) -> Result<Vec<Received>, Broken> {
+    let mut messages = Vec::new();
+    while messages.len() < count {
+        messages.extend(subscription.receive(count - messages.len()).await?);
+    }
+    Ok(messages)
+}
+
+async fn consume(subscription: &mut Open, count: usize) -> Result<Vec<String>, Broken> {
+    let messages = receive(subscription, count).await?;
+    for message in &messages {
+        subscription.settle(message.position, Settlement::Done).await?;
+    }
+    Ok(read(&messages))
+}
+
+fn read(messages: &[Received]) -> Vec<String> {
+    messages.iter().map(|message| String::from_utf8_lossy(&message.payload).into_owned()).collect()
+}
+
+async fn is_silent(subscription: &mut Open) -> Outcome {
+    match tokio::time::timeout(SILENCE, subscription.receive(1)).await {
+        Err(_elapsed) => Ok(()),
+        Ok(messages) => Err(Broken(format!("{:?} arrived, expected nothing", read(&messages?)))),
+    }
+}
+
+async fn in_order(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    publish(topics, &topic, texts(10)).await?;
+    let messages = receive(&mut group, 10).await?;
+    equal("the messages", &read(&messages), &texts(10))?;
+    let ascending = messages.windows(2).all(|pair| pair[0].position < pair[1].position);
+    ensure(ascending, "the positions do not grow")
+}
+
+async fn batch(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    topics.publish(&topic, texts(50).into_iter().map(message).collect()).await?;
+    equal("the messages", &consume(&mut group, 50).await?, &texts(50))?;
+    topics.publish(&topic, Vec::new()).await?;
+    is_silent(&mut group).await
+}
+
+async fn at_most(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    topics.publish(&topic, texts(10).into_iter().map(message).collect()).await?;
+    let first = group.receive(3).await?;
+    ensure((1..=3).contains(&first.len()), format_args!("{} messages, expected 1 to 3", first.len()))?;
+    let rest = receive(&mut group, 10 - first.len()).await?;
+    equal("all messages", &[read(&first), read(&rest)].concat(), &texts(10))
+}
+
+async fn woken(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let waiting = consume(&mut group, 1);
+    let publishing = async {
+        tokio::task::yield_now().await;
+        publish(topics, &topic, texts(1)).await
+    };
+    let (found, published) = tokio::join!(waiting, publishing);
+    published?;
+    equal("the messages", &found?, &texts(1))
+}
+
+async fn each_group(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut one = topics.subscribe(&topic, "one").await?;
+    let mut two = topics.subscribe(&topic, "two").await?;
+    publish(topics, &topic, texts(10)).await?;
+    equal("the messages of one", &consume(&mut one, 10).await?, &texts(10))?;
+    equal("the messages of two", &consume(&mut two, 10).await?, &texts(10))
+}
+
+async fn own_messages(topics: &dyn Topics) -> Outcome {
+    let (left, right) = (unique("topic"), unique("topic"));
+    let mut from_left = topics.subscribe(&left, "group").await?;
+    let mut from_right = topics.subscribe(&right, "group").await?;
+    for index in 0..10 {
+        publish(topics, &left, [format!("left {index}")]).await?;
+        publish(topics, &right, [format!("right {index}")]).await?;
+    }
+    let expected = |side: &str| (0..10).map(|index| format!("{side} {index}")).collect::<Vec<_>>();
+    equal("the left messages", &consume(&mut from_left, 10).await?, &expected("left"))?;
+    equal("the right messages", &consume(&mut from_right, 10).await?, &expected("right"))?;
+    is_silent(&mut from_left).await
+}
+
+async fn starts_when_opened(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    publish(topics, &topic, ["too early".to_owned()]).await?;
+    let mut group = topics.subscribe(&topic, "group").await?;
+    publish(topics, &topic, texts(2)).await?;
+    equal("the messages", &consume(&mut group, 2).await?, &texts(2))?;
+    drop(group);
+    publish(topics, &topic, ["while away".to_owned()]).await?;
+    let mut group = topics.subscribe(&topic, "group").await?;
+    equal("the message", &consume(&mut group, 1).await?, &vec!["while away".to_owned()])
+}
+
+async fn come_again(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    publish(topics, &topic, texts(4)).await?;
+    let messages = receive(&mut group, 4).await?;
+    group.settle(messages[1].position, Settlement::Done).await?;
+    group.settle(messages[2].position, Settlement::Done).await?;
+    drop(group);
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let again = receive(&mut group, 2).await?;
+    equal("the messages", &read(&again), &vec!["message 0".to_owned(), "message 3".to_owned()])?;
+    is_silent(&mut group).await
+}
+
+async fn stay_settled(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    publish(topics, &topic, texts(10)).await?;
+    consume(&mut group, 10).await?;
+    is_silent(&mut group).await?;
+    drop(group);
+    is_silent(&mut topics.subscribe(&topic, "group").await?).await
+}
+
+async fn close_one(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let one = topics.subscribe(&topic, "one").await?;
+    let mut two = topics.subscribe(&topic, "two").await?;
+    drop(one);
+    publish(topics, &topic, texts(3)).await?;
+    equal("the messages of two", &consume(&mut two, 3).await?, &texts(3))
+}
+
+async fn dead_letter(topics: &dyn Topics) -> Outcome {
+    let (topic, dead) = (unique("topic"), unique("dead"));
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let mut letters = topics.subscribe(&dead, "group").await?;
+    publish(topics, &topic, texts(3)).await?;
+    let messages = receive(&mut group, 3).await?;
+    group.settle(messages[1].position, Settlement::DeadLetter { topic: dead.clone() }).await?;
+    equal("the dead letters", &consume(&mut letters, 1).await?, &vec!["message 1".to_owned()])?;
+    drop(group);
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let again: BTreeSet<String> = read(&receive(&mut group, 2).await?).into_iter().collect();
+    equal("what comes again", &again, &BTreeSet::from(["message 0".to_owned(), "message 2".to_owned()]))?;
+    is_silent(&mut letters).await
+}
+
+async fn cancelled(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    for index in 0..20 {
+        let expected = format!("message {index}");
+        // Cancelled while the message arrives, unless it is there first.
+        let early = tokio::select! {
+            biased;
+            messages = group.receive(1) => Some(messages?),
+            published = publish(topics, &topic, [expected.clone()]) => published.map(|()| None)?,
+        };
+        let messages = match early {
+            Some(messages) => messages,
+            None => receive(&mut group, 1).await?,
+        };
+        equal("the messages", &read(&messages), &vec![expected])?;
+        group.settle(messages[0].position, Settlement::Done).await?;
+    }
+    Ok(())
+}
+
+async fn twice(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    publish(topics, &topic, texts(2)).await?;
+    let messages = receive(&mut group, 2).await?;
+    group.settle(messages[0].position, Settlement::Done).await?;
+    group.settle(messages[0].position, Settlement::Done).await?;
+    drop(group);
+    let mut group = topics.subscribe(&topic, "group").await?;
+    equal("what comes again", &read(&receive(&mut group, 1).await?), &vec!["message 1".to_owned()])
+}
+
+async fn expiry(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let expires = std::time::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+    let outgoing = Outgoing { expires: Some(expires), ..message("dated") };
+    topics.publish(&topic, vec![outgoing, message("undated")]).await?;
+    let found: Vec<_> = receive(&mut group, 2).await?.iter().map(|message| message.expires).collect();
+    equal("the expiries", &found, &vec![Some(expires), None])
+}

@@ -1,0 +1,320 @@
+//! What one commit will do: checks each request against the view and what the commit has done so far,
+//! and writes down its operations, edits and answers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use floodway_blocks::Failure;
+use floodway_blocks::lock::{TryLock, Unlock};
+use floodway_blocks::state::{Change, Effect, Etag, Precondition, WriteError};
+use floodway_blocks::topics::{Outgoing, Position, Received};
+
+use super::request::{Answer, Request, StorePlace};
+use crate::clock::expiry_ms;
+use crate::core::Core;
+use crate::error::{damaged, io_failure};
+use crate::locks::{Leases, release_edit};
+use crate::log::FrameBuffer;
+use crate::op::{Op, encode_positions};
+use crate::options::Durability;
+use crate::topics::Topic;
+use crate::topics::group::Group;
+use crate::view::{self, EXPIRY, Edit, META, Place, Space, Stored, named_key, parse_expiry_key};
+
+/// A commit under construction.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    core: &'a Core,
+    leases: &'a mut Leases,
+    frame: FrameBuffer,
+    first: u64,
+    now_ms: u64,
+    overlay: HashMap<Space, HashMap<String, Version>>,
+    effects: Effects,
+}
+
+/// A finished plan.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) frame: FrameBuffer,
+    pub(crate) effects: Effects,
+}
+
+/// What happens once the frame is written.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) sync: bool,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) messages: Vec<(Arc<Topic>, Received)>,
+    pub(crate) opened: Vec<Opened>,
+    pub(crate) buried: Vec<(Arc<Group>, u64)>,
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// A group that is opened for the first time, and where it starts.
+pub(crate) type Opened = (Arc<Topic>, String, u64);
+
+/// What is known of a key: its etag while it is there.
+type Version = Option<u64>;
+
+impl<'a> Plan<'a> {
+    /// An empty plan whose first operation will have number `first`.
+    pub(crate) fn new(core: &'a Core, leases: &'a mut Leases, frame: FrameBuffer, first: u64) -> Self {
+        let now_ms = core.clock.now_ms();
+        let (overlay, effects) = (HashMap::new(), Effects::default());
+        Self { core, leases, frame, first, now_ms, overlay, effects }
+    }
+
+    /// Size of the frame so far.
+    pub(crate) fn frame_len(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// Ends the planning.
+    pub(crate) fn finish(self) -> Planned {
+        Planned { frame: self.frame, effects: self.effects }
+    }
+
+    /// Adds a request.
+    pub(crate) fn add(&mut self, request: Request) {
+        let answer = match request {
+            Request::WriteEach { store, changes, reply } => {
+                let verdicts = changes.into_iter().map(|change| self.write_one(&store, &change)).collect();
+                Answer::Each(reply, verdicts)
+            }
+            Request::Transact { store, changes, outbox, reply } => {
+                Answer::Transact(reply, self.transact(&store, &changes, outbox))
+            }
+            Request::Publish { topic, messages, reply } => {
+                for message in messages {
+                    self.publish(&topic, message);
+                }
+                Answer::Done(reply, Ok(()))
+            }
+            Request::Open { topic, name, reply } => {
+                self.open(&topic, &name);
+                Answer::Opened(reply, topic, name)
+            }
+            Request::Bury { group, position, topic, message, reply } => {
+                self.publish(&topic, message);
+                self.write_progress(&group, Some(position));
+                self.needs(group.topic.component.durability);
+                self.effects.buried.push((group, position));
+                Answer::Done(reply, Ok(()))
+            }
+            Request::TryLock { locks, resource, owner, ttl, reply } => {
+                Answer::TryLock(reply, self.try_lock(&locks, &resource, owner, ttl))
+            }
+            Request::Unlock { locks, resource, owner, reply } => {
+                Answer::Unlock(reply, self.unlock(&locks, &resource, &owner))
+            }
+            Request::Sweep { due } => return self.sweep(due),
+        };
+        self.effects.answers.push(answer);
+    }
+
+    /// Writes a group's settlements; nobody waits for it.
+    pub(crate) fn progress(&mut self, group: &Arc<Group>) {
+        group.mark_clean();
+        self.write_progress(group, None);
+    }
+
+    /// Number of the next operation.
+    fn next(&self) -> u64 {
+        self.first + u64::from(self.frame.ops())
+    }
+
+    fn needs(&mut self, durability: Durability) {
+        self.effects.sync |= durability == Durability::Fsync;
+    }
+
+    // --- state ---
+
+    fn write_one(&mut self, store: &StorePlace, change: &Change) -> Result<(), WriteError> {
+        let seen = match &change.precondition {
+            Precondition::None => None,
+            _ => self.version(store.space, &change.key)?,
+        };
+        check(change, seen)?;
+        self.make(store, change);
+        Ok(())
+    }
+
+    fn transact(
+        &mut self,
+        store: &StorePlace,
+        changes: &[Change],
+        outbox: Vec<(Arc<Topic>, Outgoing)>,
+    ) -> Result<(), WriteError> {
+        // First all checks, each seeing the changes before it; then all changes.
+        let mut made: HashMap<&str, Version> = HashMap::new();
+        for (change, number) in changes.iter().zip(self.next()..) {
+            if change.precondition != Precondition::None {
+                let seen = match made.get(change.key.as_str()) {
+                    Some(version) => *version,
+                    None => self.version(store.space, &change.key)?,
+                };
+                check(change, seen)?;
+            }
+            made.insert(&change.key, matches!(change.effect, Effect::Put { .. }).then_some(number));
+        }
+        for change in changes {
+            self.make(store, change);
+        }
+        for (topic, message) in outbox {
+            self.publish(&topic, message);
+        }
+        Ok(())
+    }
+
+    /// The version of a live key, as this commit leaves it so far.
+    fn version(&self, space: Space, key: &str) -> Result<Version, Failure> {
+        if let Some(version) = self.overlay.get(&space).and_then(|keys| keys.get(key)) {
+            return Ok(*version);
+        }
+        let bytes = self.core.view.get(space, key.as_bytes());
+        let bytes = bytes.map_err(|error| io_failure(format!("read key {key}"), &Arc::new(error)))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let stored = Stored::parse(bytes).ok_or_else(|| damaged(format!("the value of key {key}")))?;
+        Ok(stored.is_live(self.now_ms).then_some(stored.etag))
+    }
+
+    fn make(&mut self, store: &StorePlace, change: &Change) {
+        let (number, key) = (self.next(), change.key.as_str());
+        let place = Place { space: store.space, store: &store.name, key };
+        let version = match &change.effect {
+            Effect::Put { value, ttl } => {
+                let expires = ttl.map_or(0, |ttl| self.due(ttl));
+                self.frame.push(&Op::Put { store: &store.name, key, expires, value });
+                view::put(&mut self.effects.edits, place, number, expires, value);
+                Some(number)
+            }
+            Effect::Delete => {
+                self.frame.push(&Op::Delete { store: &store.name, key });
+                view::delete(&mut self.effects.edits, place);
+                None
+            }
+        };
+        self.overlay.entry(store.space).or_default().insert(key.to_owned(), version);
+        self.needs(store.durability);
+    }
+
+    /// The wall time at which something that lives for `ttl` from now on is gone.
+    fn due(&self, ttl: Duration) -> u64 {
+        self.now_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).max(1)
+    }
+
+    // --- topics ---
+
+    fn publish(&mut self, topic: &Arc<Topic>, message: Outgoing) {
+        let position = Position(self.next());
+        let expires = expiry_ms(message.expires);
+        let (topics, name) = (topic.component.name.as_str(), topic.name.as_str());
+        self.frame.push(&Op::Message { topics, topic: name, expires, payload: &message.payload });
+        let received = Received { position, payload: message.payload, expires: message.expires };
+        self.effects.messages.push((Arc::clone(topic), received));
+        self.needs(topic.component.durability);
+    }
+
+    fn open(&mut self, topic: &Arc<Topic>, name: &str) {
+        let is_opening =
+            self.effects.opened.iter().any(|(other, opened, _)| Arc::ptr_eq(other, topic) && opened == name);
+        if is_opening || topic.group(name).is_some() {
+            return;
+        }
+        let number = self.next();
+        let topics = topic.component.name.as_str();
+        self.frame.push(&Op::Group { topics, topic: &topic.name, group: name });
+        self.effects.edits.push(group_edit([topics, &topic.name, name], number, &[]));
+        self.effects.opened.push((Arc::clone(topic), name.to_owned(), number));
+        self.needs(topic.component.durability);
+    }
+
+    fn write_progress(&mut self, group: &Arc<Group>, and: Option<u64>) {
+        let (cursor, beyond) = group.progress(and);
+        let (topics, topic) = (group.topic.component.name.as_str(), group.topic.name.as_str());
+        self.effects.edits.push(group_edit([topics, topic, &group.name], cursor, &beyond));
+        self.frame.push(&Op::Progress { topics, topic, group: &group.name, cursor, beyond });
+    }
+
+    // --- locks ---
+
+    fn try_lock(
+        &mut self,
+        locks: &str,
+        resource: &str,
+        owner: String,
+        ttl: Duration,
+    ) -> Result<TryLock, Failure> {
+        let (number, expires) = (self.next(), self.due(ttl));
+        let op = Op::Grant { locks, resource, owner: &owner, expires };
+        let mark = self.frame.mark();
+        self.frame.push(&op);
+        let granted = self.leases.try_lock([locks, resource], owner, number, expires, self.now_ms)?;
+        if let Some((token, edit)) = granted {
+            self.effects.edits.push(edit);
+            self.effects.sync = true;
+            return Ok(TryLock::Granted(token));
+        }
+        self.frame.rewind(mark);
+        Ok(TryLock::Held)
+    }
+
+    fn unlock(&mut self, locks: &str, resource: &str, owner: &str) -> Unlock {
+        let verdict = self.leases.unlock([locks, resource], owner, self.now_ms);
+        if verdict == Unlock::Done {
+            self.frame.push(&Op::Release { locks, resource });
+            self.effects.edits.push(release_edit([locks, resource]));
+            self.effects.sync = true;
+        }
+        verdict
+    }
+
+    // --- expiry ---
+
+    /// Removes what is due. Not logged: after a crash it is due still.
+    fn sweep(&mut self, due: Vec<fjall::Slice>) {
+        for entry in due {
+            if let Some((due, store, key)) = parse_expiry_key(&entry) {
+                self.sweep_value(due, store, key);
+            }
+            self.effects.edits.push(Edit { space: EXPIRY, key: entry, value: None });
+        }
+        self.effects.edits.extend(self.leases.sweep(self.now_ms));
+    }
+
+    fn sweep_value(&mut self, due: u64, store: &str, key: &str) {
+        let Ok(space) = self.core.view.space(store) else { return };
+        let is_written = self.overlay.get(&space).is_some_and(|keys| keys.contains_key(key));
+        let stored = self.core.view.get(space, key.as_bytes()).ok().flatten().and_then(Stored::parse);
+        if !is_written && stored.is_some_and(|stored| stored.expires == due && !stored.is_live(self.now_ms)) {
+            view::delete(&mut self.effects.edits, Place { space, store, key });
+        }
+    }
+}
+
+/// A group's progress in the view.
+pub(crate) fn group_edit(name: [&str; 3], cursor: u64, beyond: &[u64]) -> Edit {
+    let mut value = Vec::new();
+    encode_positions(&mut value, cursor, beyond);
+    Edit { space: META, key: named_key('g', &name).into(), value: Some(value.into()) }
+}
+
+fn check(change: &Change, seen: Version) -> Result<(), WriteError> {
+    let holds = match &change.precondition {
+        Precondition::None => true,
+        Precondition::Absent => seen.is_none(),
+        Precondition::Matches(etag) => {
+            let wanted = parse_etag(etag)
+                .ok_or_else(|| WriteError::InvalidEtag { key: change.key.clone(), etag: etag.clone() })?;
+            seen == Some(wanted)
+        }
+    };
+    if holds { Ok(()) } else { Err(WriteError::Mismatch { key: change.key.clone() }) }
+}
+
+/// An etag of this engine is a number written without sign or leading zeros.
+fn parse_etag(Etag(text): &Etag) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == *text)
+}

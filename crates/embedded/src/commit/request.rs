@@ -1,0 +1,124 @@
+//! What the committer is asked, and what it answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use floodway_blocks::Failure;
+use floodway_blocks::lock::{TryLock, Unlock};
+use floodway_blocks::state::{Change, Effect, WriteError};
+use floodway_blocks::topics::Outgoing;
+use tokio::sync::oneshot;
+
+use crate::options::Durability;
+use crate::topics::Topic;
+use crate::topics::group::Group;
+use crate::view::Space;
+
+/// A store as the committer knows it.
+#[derive(Debug)]
+pub(crate) struct StorePlace {
+    pub(crate) name: String,
+    pub(crate) space: Space,
+    pub(crate) durability: Durability,
+}
+
+/// One verdict per change.
+pub(crate) type Verdicts = Vec<Result<(), WriteError>>;
+
+/// A request to the committer.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Makes each change on its own.
+    WriteEach { store: Arc<StorePlace>, changes: Vec<Change>, reply: oneshot::Sender<Verdicts> },
+    /// Makes all changes and publishes, or nothing.
+    Transact {
+        store: Arc<StorePlace>,
+        changes: Vec<Change>,
+        outbox: Vec<(Arc<Topic>, Outgoing)>,
+        reply: oneshot::Sender<Result<(), WriteError>>,
+    },
+    /// Appends messages to a topic.
+    Publish { topic: Arc<Topic>, messages: Vec<Outgoing>, reply: Reply<()> },
+    /// Adds a group to a topic, unless it is known.
+    Open { topic: Arc<Topic>, name: String, reply: Reply<Arc<Group>> },
+    /// Publishes a message to a dead-letter topic and settles it, in one commit.
+    Bury { group: Arc<Group>, position: u64, topic: Arc<Topic>, message: Outgoing, reply: Reply<()> },
+    /// Takes a lock if it is free.
+    TryLock { locks: Arc<str>, resource: String, owner: String, ttl: Duration, reply: Reply<TryLock> },
+    /// Gives a lock back.
+    Unlock { locks: Arc<str>, resource: String, owner: String, reply: Reply<Unlock> },
+    /// Removes values that the expiry index says are due, and leases that ran out.
+    Sweep { due: Vec<fjall::Slice> },
+}
+
+/// Where the answer to a request goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Failure>>;
+
+impl Request {
+    /// Roughly the memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let payload = match self {
+            Self::WriteEach { changes, .. } => changes_bytes(changes),
+            Self::Transact { changes, outbox, .. } => {
+                let messages: usize = outbox.iter().map(|(_, message)| message.payload.len()).sum();
+                changes_bytes(changes) + messages
+            }
+            Self::Publish { messages, .. } => messages.iter().map(|message| message.payload.len()).sum(),
+            Self::Bury { message, .. } => message.payload.len(),
+            Self::Open { .. } | Self::TryLock { .. } | Self::Unlock { .. } | Self::Sweep { .. } => 0,
+        };
+        payload + size_of::<Self>()
+    }
+}
+
+/// Bytes of keys and values.
+pub(crate) fn changes_bytes(changes: &[Change]) -> usize {
+    let bytes = |change: &Change| match &change.effect {
+        Effect::Put { value, .. } => change.key.len() + value.len(),
+        Effect::Delete => change.key.len(),
+    };
+    changes.iter().map(bytes).sum()
+}
+
+/// An answer that waits for the commit.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Each(oneshot::Sender<Verdicts>, Verdicts),
+    Transact(oneshot::Sender<Result<(), WriteError>>, Result<(), WriteError>),
+    Done(Reply<()>, Result<(), Failure>),
+    Opened(Reply<Arc<Group>>, Arc<Topic>, String),
+    TryLock(Reply<TryLock>, Result<TryLock, Failure>),
+    Unlock(Reply<Unlock>, Unlock),
+}
+
+impl Answer {
+    /// Sends it: as planned, or the failure that hit the whole commit. A caller that went away is no
+    /// longer interested, so an answer that cannot be sent is dropped.
+    pub(crate) fn send(self, committed: &Result<(), Failure>) {
+        let failed = committed.as_ref().err();
+        match self {
+            Self::Each(reply, verdicts) => drop(reply.send(each(verdicts, failed))),
+            Self::Transact(reply, verdict) => drop(reply.send(match failed {
+                Some(failure) => verdict.and_then(|()| Err(WriteError::Failed(failure.clone()))),
+                None => verdict,
+            })),
+            Self::Done(reply, verdict) => {
+                drop(reply.send(committed.clone().and(verdict)));
+            }
+            Self::Opened(reply, topic, name) => {
+                let opened =
+                    committed.clone().and_then(|()| topic.group(&name).ok_or_else(crate::error::stopping));
+                drop(reply.send(opened));
+            }
+            Self::TryLock(reply, verdict) => drop(reply.send(committed.clone().and(verdict))),
+            Self::Unlock(reply, verdict) => drop(reply.send(committed.clone().map(|()| verdict))),
+        }
+    }
+}
+
+fn each(verdicts: Verdicts, failed: Option<&Failure>) -> Verdicts {
+    let Some(failure) = failed else { return verdicts };
+    let fail =
+        |verdict: Result<(), WriteError>| verdict.and_then(|()| Err(WriteError::Failed(failure.clone())));
+    verdicts.into_iter().map(fail).collect()
+}

@@ -1,0 +1,70 @@
+//! The topics port.
+
+use std::sync::Arc;
+
+use floodway_blocks::topics::{Outgoing, Subscription, Topics};
+use floodway_blocks::{Failure, PortFuture};
+
+use super::subscription::OpenGroup;
+use super::{Component, check_name};
+use crate::commit::request::Request;
+use crate::core::Core;
+use crate::error::refused;
+
+/// One topics component on the engine.
+#[derive(Debug)]
+pub(crate) struct EmbeddedTopics {
+    pub(crate) core: Arc<Core>,
+    pub(crate) component: Arc<Component>,
+}
+
+impl Topics for EmbeddedTopics {
+    fn publish<'a>(&'a self, topic: &'a str, messages: Vec<Outgoing>) -> PortFuture<'a, Result<(), Failure>> {
+        Box::pin(async move {
+            if messages.is_empty() {
+                return Ok(());
+            }
+            let topic = self.core.registry.topic(&self.component, topic)?;
+            check_sizes(&self.core, &topic.name, &messages)?;
+            self.core.ask(|reply| Request::Publish { topic, messages, reply }).await?
+        })
+    }
+
+    fn subscribe<'a>(
+        &'a self,
+        topic: &'a str,
+        group: &'a str,
+    ) -> PortFuture<'a, Result<Box<dyn Subscription>, Failure>> {
+        Box::pin(async move {
+            check_name("group", group)?;
+            let topic = self.core.registry.topic(&self.component, topic)?;
+            let known = topic.group(group);
+            let opened = match known {
+                Some(known) => known,
+                None => {
+                    let name = group.to_owned();
+                    self.core.ask(|reply| Request::Open { topic, name, reply }).await??
+                }
+            };
+            let subscription: Box<dyn Subscription> =
+                Box::new(OpenGroup::new(Arc::clone(&self.core), opened));
+            Ok(subscription)
+        })
+    }
+}
+
+fn check_sizes(core: &Core, topic: &str, messages: &[Outgoing]) -> Result<(), Failure> {
+    let limits = &core.limits;
+    let total: usize = messages.iter().map(|message| message.payload.len()).sum();
+    let largest = messages.iter().map(|message| message.payload.len()).max().unwrap_or(0);
+    let why = if largest > limits.value_bytes {
+        format!("a message has {largest} B, more than the limit of {} B", limits.value_bytes)
+    } else if total > limits.transaction_bytes {
+        format!("the messages have {total} B, more than the limit of {} B", limits.transaction_bytes)
+    } else if messages.len() > limits.transaction_changes {
+        format!("{} messages at once, more than the limit of {}", messages.len(), limits.transaction_changes)
+    } else {
+        return Ok(());
+    };
+    Err(refused(format!("publish to topic {topic}"), why))
+}

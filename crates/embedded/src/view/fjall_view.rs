@@ -1,0 +1,116 @@
+//! The view on fjall. Its own journal is never waited for: the log before it is what is durable.
+
+use std::io;
+use std::path::Path;
+use std::sync::RwLock;
+
+use fjall::config::CompressionPolicy;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice};
+
+use super::{Edit, Pairs, Space, View};
+use crate::sync::{read, write};
+
+/// Memory of one keyspace before it is written to a table.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+/// The state in a folder.
+pub(crate) struct FjallView {
+    database: Database,
+    spaces: RwLock<Vec<(String, Keyspace)>>,
+}
+
+impl std::fmt::Debug for FjallView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FjallView").finish_non_exhaustive()
+    }
+}
+
+impl FjallView {
+    /// Opens the state, and creates it if need be.
+    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> io::Result<Self> {
+        let database = Database::builder(folder)
+            .cache_size(cache_bytes)
+            .worker_threads(1)
+            .max_cached_files(Some(256))
+            .max_journaling_size(64 << 20)
+            .journal_compression(CompressionType::None)
+            .manual_journal_persist(true)
+            .open()
+            .map_err(storage)?;
+        let view = Self { database, spaces: RwLock::default() };
+        for name in ["meta", "expiry"] {
+            view.keyspace(name)?;
+        }
+        Ok(view)
+    }
+
+    fn keyspace(&self, name: &str) -> io::Result<Space> {
+        let mut spaces = write(&self.spaces);
+        if let Some(at) = spaces.iter().position(|(known, _)| known == name) {
+            return Ok(Space(at));
+        }
+        let keyspace = self.database.keyspace(name, options).map_err(storage)?;
+        spaces.push((name.to_owned(), keyspace));
+        Ok(Space(spaces.len() - 1))
+    }
+
+    fn at(&self, space: Space) -> Keyspace {
+        read(&self.spaces)[space.0].1.clone()
+    }
+}
+
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .manual_journal_persist(true)
+        .data_block_compression_policy(CompressionPolicy::new([
+            CompressionType::None,
+            CompressionType::None,
+            CompressionType::Lz4,
+        ]))
+}
+
+fn storage(error: fjall::Error) -> io::Error {
+    match error {
+        fjall::Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+impl View for FjallView {
+    fn space(&self, store: &str) -> io::Result<Space> {
+        self.keyspace(&format!("store.{store}"))
+    }
+
+    fn get(&self, space: Space, key: &[u8]) -> io::Result<Option<Slice>> {
+        self.at(space).get(key).map_err(storage)
+    }
+
+    fn get_many(&self, space: Space, keys: &[String]) -> io::Result<Vec<Option<Slice>>> {
+        let (snapshot, keyspace) = (self.database.snapshot(), self.at(space));
+        keys.iter().map(|key| snapshot.get(&keyspace, key).map_err(storage)).collect()
+    }
+
+    fn range(&self, space: Space, from: &[u8], to: &[u8], most: usize) -> io::Result<Pairs> {
+        self.at(space).range(from..to).take(most).map(|guard| guard.into_inner().map_err(storage)).collect()
+    }
+
+    fn apply(&self, edits: Vec<Edit>) -> io::Result<()> {
+        let mut batch = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), edits.len());
+        {
+            let spaces = read(&self.spaces);
+            for edit in edits {
+                let keyspace = &spaces[edit.space.0].1;
+                match edit.value {
+                    Some(value) => batch.insert(keyspace, edit.key, value),
+                    None => batch.remove(keyspace, edit.key),
+                }
+            }
+        }
+        batch.commit().map_err(storage)
+    }
+
+    fn persist(&self) -> io::Result<()> {
+        self.database.persist(PersistMode::SyncAll).map_err(storage)
+    }
+}
