@@ -22,8 +22,10 @@ impl Clock {
         Time::ZERO.after(self.origin.elapsed())
     }
 
-    /// The moment `wait` after `time`, as the runtime knows it.
+    /// The moment `wait` after `time`, as the runtime knows it; a year after the start where it cannot.
     pub(crate) fn instant(&self, time: Time, wait: Duration) -> Instant {
-        self.origin + time.since(Time::ZERO) + wait
+        const YEAR: Duration = Duration::from_hours(365 * 24);
+        let since = time.after(wait).since(Time::ZERO).min(YEAR);
+        self.origin + since
     }
 }

@@ -46,7 +46,7 @@ pub(crate) enum Sent {
 }
 
 /// Longest body that is read to its end; a link is closed rather than read on.
-const BODY_BYTES_MAX: usize = 64 << 20;
+const BODY_BYTES_MAX: usize = 16 << 20;
 
 // === impl Link ===
 
@@ -128,7 +128,7 @@ async fn read(response: Response<Incoming>, keep_bytes: usize) -> hyper::Result<
     while let Some(frame) = incoming.frame().await {
         if let Some(data) = frame?.data_ref() {
             let wanted = data.len().min(keep_bytes - body.len());
-            body.extend(data.iter().take(wanted));
+            body.extend_from_slice(data.get(..wanted).unwrap_or_default());
             length = length.saturating_add(data.len());
         }
         if length > BODY_BYTES_MAX {

@@ -36,6 +36,10 @@ pub struct Progress {
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// Above one request in this time, requests start in groups: each wake-up costs more than the requests,
+/// and what the generator burns is missing to the system beside it.
+const SLEEP_MIN: Duration = Duration::from_micros(200);
+
 /// Runs a load against an address, on the runtime it is called from; a current-thread one is enough.
 ///
 /// All rows are read once before the first request is sent, so a bad one fails the load before it
@@ -103,18 +107,25 @@ async fn count(rows: &Rows, request: &RequestTemplate, target: SocketAddr) -> Re
 /// Gives out requests as they fall due, then waits for the last answers.
 async fn drive(shared: &Arc<Shared>, timer: &Timer) -> Result<(), LoadError> {
     let mut slots = JoinSet::new();
+    let mut woke = Time::ZERO;
     loop {
         let turn = shared.state().turn(shared.clock.now());
         match turn {
             Turn::Given => {}
             Turn::Start(job) => drop(slots.spawn(Slot::new(Arc::clone(shared)).work(job))),
             Turn::Full => shared.turned.notified().await,
-            Turn::SleepUntil(then) => timer.sleep_until(then, shared.clock).await?,
+            Turn::SleepUntil(then) => {
+                timer.sleep_until(then.max(woke.after(SLEEP_MIN)), shared.clock).await?;
+                woke = shared.clock.now();
+            }
             Turn::Done => break,
         }
     }
     shared.state().idle.clear();
-    while let Some(ended) = slots.join_next().await {
+    // Where the load cannot go on, dropping the slots stops them.
+    while shared.state().error.is_none()
+        && let Some(ended) = slots.join_next().await
+    {
         if let Err(error) = ended
             && error.is_panic()
         {

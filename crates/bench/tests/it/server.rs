@@ -28,18 +28,19 @@ pub(crate) struct Seen {
 
 /// What has arrived so far.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) requests: Mutex<Vec<Seen>>,
-    pub(crate) connections: AtomicU64,
+struct Counts {
+    requests: Mutex<Vec<Seen>>,
+    connections: AtomicU64,
+    open: AtomicU64,
     in_flight: AtomicU64,
-    pub(crate) in_flight_max: AtomicU64,
+    in_flight_max: AtomicU64,
 }
 
 /// A server; it stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) counts: Arc<Counts>,
+    counts: Arc<Counts>,
     _tasks: JoinSet<()>,
 }
 
@@ -73,11 +74,16 @@ impl Server {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 shared.connections.fetch_add(1, Ordering::SeqCst);
+                shared.open.fetch_add(1, Ordering::SeqCst);
+                let counts = Arc::clone(&shared);
                 let (shared, answer) = (Arc::clone(&shared), answer.clone());
                 let service = service_fn(move |request| take(Arc::clone(&shared), answer.clone(), request));
                 let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 // A connection that a test breaks off ends with an error.
-                connections.spawn(async move { drop(connection.await) });
+                connections.spawn(async move {
+                    drop(connection.await);
+                    counts.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         Self { address, counts, _tasks: tasks }
@@ -91,6 +97,12 @@ impl Server {
         self.counts.in_flight_max.load(Ordering::SeqCst)
     }
 
+    /// Connections that are open now.
+    pub(crate) fn open(&self) -> u64 {
+        self.counts.open.load(Ordering::SeqCst)
+    }
+
+    /// Connections that were ever made.
     pub(crate) fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::SeqCst)
     }
