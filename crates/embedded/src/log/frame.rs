@@ -236,12 +236,7 @@ fn is_whole(salt: u32, frame: &[u8]) -> bool {
 }
 
 fn parse(offset: u64, bytes: &[u8]) -> Frame<'_> {
-    Frame {
-        offset,
-        first: u64_at(bytes, 16),
-        ops: u32_at(bytes, 12),
-        body: &bytes[FRAME_HEADER..],
-    }
+    Frame { offset, first: u64_at(bytes, 16), ops: u32_at(bytes, 12), body: &bytes[FRAME_HEADER..] }
 }
 
 /// The highest `durable` that any whole frame from `offset` on states. Frames are found by their magic

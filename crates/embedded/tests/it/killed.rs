@@ -1,0 +1,271 @@
+//! A writer process is killed with -9 again and again; everything it saw acknowledged must be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use floodway_blocks::lock::{FencingToken, Locks, TryLock, Unlock};
+use floodway_blocks::state::{Change, Effect, Outbound, Precondition, Store, Transaction};
+use floodway_blocks::topics::{Outgoing, Settlement, Subscription, Topics};
+use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
+use tokio::task::JoinSet;
+
+const FOLDER: &str = "FLOODWAY_TEST_FOLDER";
+const LEVEL: &str = "FLOODWAY_TEST_LEVEL";
+const ROUND: &str = "FLOODWAY_TEST_ROUND";
+
+fn options(durability: Durability) -> Options {
+    Options {
+        stores: vec![StoreOptions { name: "store".into(), durability }],
+        topics: vec![TopicsOptions { name: "topics".into(), durability }],
+        locks: vec!["locks".into()],
+        // Small, so that a short run crosses segments, zeroed ones too.
+        limits: Limits { segment_bytes: 128 << 10, ..Limits::default() },
+    }
+}
+
+fn level(name: &str) -> Durability {
+    match name {
+        "fsync" => Durability::Fsync,
+        "interval" => Durability::Interval(Duration::from_millis(5)),
+        _ => Durability::None,
+    }
+}
+
+/// What the writer said was acknowledged, or handed to it.
+#[derive(Debug, Default)]
+struct Said {
+    /// The last number put under each key.
+    put: BTreeMap<String, u64>,
+    published: BTreeSet<String>,
+    received: BTreeSet<String>,
+    token: u64,
+    lines: usize,
+}
+
+impl Said {
+    fn hear(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["put", key, number] => {
+                self.put.insert((*key).to_owned(), number.parse().unwrap());
+            }
+            ["published", message] => {
+                self.published.insert((*message).to_owned());
+            }
+            ["received", message] => {
+                self.received.insert((*message).to_owned());
+            }
+            ["token", token] => {
+                let token = token.parse().unwrap();
+                assert!(token > self.token, "token {token} after {}", self.token);
+                self.token = token;
+            }
+            _ => return,
+        }
+        self.lines += 1;
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_kill_9() {
+    for seed in 0..6u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let level_name = ["fsync", "interval", "none"][usize::try_from(seed % 3).unwrap()];
+        let mut said = Said::default();
+        for round in 0..3 {
+            let lines = 50 + (seed * 7919 + round * 104_729) % 1500;
+            write_and_kill(folder.path(), level_name, round, lines, &mut said);
+            check(folder.path(), level_name, round, &mut said, seed);
+        }
+    }
+}
+
+/// Starts a writer, listens until it has said this many lines, and kills it.
+fn write_and_kill(folder: &Path, level: &str, round: u64, lines: u64, said: &mut Said) {
+    let mut writer = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "killed::writer", "--nocapture", "--test-threads=1"])
+        .env(FOLDER, folder)
+        .env(LEVEL, level)
+        .env(ROUND, round.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(writer.stdout.take().unwrap());
+    let (mut line, enough) = (String::new(), said.lines + usize::try_from(lines).unwrap());
+    let mut is_killed = false;
+    while output.read_line(&mut line).unwrap() > 0 {
+        // A line without its end was cut by the kill.
+        if line.ends_with('\n') {
+            said.hear(line.trim_end());
+        }
+        line.clear();
+        if said.lines >= enough && !is_killed {
+            writer.kill().unwrap();
+            is_killed = true;
+        }
+    }
+    let status = writer.wait().unwrap();
+    assert!(is_killed, "the writer ended by itself: {status}");
+}
+
+/// Opens the folder and looks for everything that was acknowledged.
+fn check(folder: &Path, level_name: &str, round: u64, said: &mut Said, seed: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (engine, recovery) = Engine::open(folder, options(level(level_name))).unwrap();
+    let context = format!("seed {seed}, round {round}, {level_name}: {recovery}");
+    runtime.block_on(async {
+        let store = engine.store("store").unwrap();
+        for (key, number) in &said.put {
+            let found = number_of(store.as_ref(), key).await;
+            assert!(found >= Some(*number), "{context}: {key} is {found:?}, {number} was acknowledged");
+        }
+        drain(&engine, said).await;
+        for message in &said.published {
+            assert!(said.received.contains(message), "{context}: {message} is lost");
+        }
+        for message in said.received.iter().filter(|message| message.starts_with("tx-")) {
+            let (key, number) = message.rsplit_once('=').unwrap();
+            let found = number_of(store.as_ref(), key).await;
+            assert!(found >= number.parse().ok(), "{context}: {message} left, but {key} is {found:?}");
+        }
+        check_outbox(store.as_ref(), said, &context).await;
+        let locks = engine.locks("locks").unwrap();
+        let token = grant(locks.as_ref(), &format!("check-{round}")).await;
+        assert!(token > said.token, "{context}: token {token} after {}", said.token);
+        said.token = token;
+    });
+    engine.close().unwrap();
+}
+
+/// A transaction's value implies its message.
+async fn check_outbox(store: &dyn Store, said: &Said, context: &str) {
+    for round in 0..=3 {
+        for task in 0..4 {
+            let key = format!("tx-{round}-{task}");
+            if let Some(number) = number_of(store, &key).await {
+                let message = format!("{key}={number}");
+                assert!(said.received.contains(&message), "{context}: {message} is not there, its state is");
+            }
+        }
+    }
+}
+
+async fn number_of(store: &dyn Store, key: &str) -> Option<u64> {
+    let item = store.get(key).await.unwrap()?;
+    std::str::from_utf8(&item.value).unwrap().trim_start_matches('0').parse().ok().or(Some(0))
+}
+
+/// Receives everything that is left, and settles it.
+async fn drain(engine: &Engine, said: &mut Said) {
+    let topics = engine.topics("topics").unwrap();
+    let mut group = topics.subscribe("orders", "group").await.unwrap();
+    topics.publish("orders", vec![message("end".to_owned())]).await.unwrap();
+    loop {
+        for received in group.receive(100).await.unwrap() {
+            let text = String::from_utf8(received.payload.to_vec()).unwrap();
+            group.settle(received.position, Settlement::Done).await.unwrap();
+            if text == "end" {
+                return;
+            }
+            said.received.insert(text);
+        }
+    }
+}
+
+fn message(text: String) -> Outgoing {
+    Outgoing { payload: text.into(), expires: None }
+}
+
+async fn grant(locks: &dyn Locks, resource: &str) -> u64 {
+    match locks.try_lock(resource, "owner", Duration::from_secs(60)).await.unwrap() {
+        TryLock::Granted(FencingToken(token)) => token,
+        TryLock::Held => panic!("{resource} is held"),
+    }
+}
+
+/// The writer process; does nothing when it runs as an ordinary test.
+#[test]
+fn writer() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let level = level(&std::env::var(LEVEL).unwrap());
+    let round = std::env::var(ROUND).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (engine, _) = Engine::open(Path::new(&folder), options(level)).unwrap();
+    // Ends the line that the test runner has begun.
+    say("");
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        let (store, topics) = (engine.store("store").unwrap(), engine.topics("topics").unwrap());
+        let group = topics.subscribe("orders", "group").await.unwrap();
+        tasks.spawn(consume(group));
+        tasks.spawn(lock_and_unlock(engine.locks("locks").unwrap(), round.clone()));
+        for task in 0..4 {
+            tasks.spawn(put(Arc::clone(&store), format!("key-{round}-{task}")));
+            tasks.spawn(publish(Arc::clone(&topics), format!("message-{round}-{task}")));
+            tasks.spawn(transact(Arc::clone(&store), format!("tx-{round}-{task}")));
+        }
+        tasks.join_next().await
+    });
+    panic!("the writer is ended from outside");
+}
+
+/// Whole lines, not through the test's captured output.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{line}\n").as_bytes()).unwrap();
+    out.flush().unwrap();
+}
+
+fn change(key: &str, number: u64) -> Change {
+    // Some bulk, so that segments fill.
+    let value = Bytes::from(format!("{number:0>200}"));
+    Change { key: key.to_owned(), effect: Effect::Put { value, ttl: None }, precondition: Precondition::None }
+}
+
+async fn put(store: Arc<dyn Store>, key: String) {
+    for number in 1.. {
+        store.write_each(vec![change(&key, number)]).await.remove(0).unwrap();
+        say(&format!("put {key} {number}"));
+    }
+}
+
+async fn publish(topics: Arc<dyn Topics>, name: String) {
+    for number in 0.. {
+        let text = format!("{name}={number}");
+        topics.publish("orders", vec![message(text.clone())]).await.unwrap();
+        say(&format!("published {text}"));
+    }
+}
+
+async fn transact(store: Arc<dyn Store>, key: String) {
+    for number in 1.. {
+        let text = format!("{key}={number}");
+        let outbound =
+            Outbound { topics: "topics".into(), topic: "orders".into(), message: message(text.clone()) };
+        let transaction = Transaction { changes: vec![change(&key, number)], outbox: vec![outbound] };
+        store.transact(transaction).await.unwrap();
+        say(&format!("published {text}"));
+    }
+}
+
+async fn consume(mut group: Box<dyn Subscription>) {
+    loop {
+        for received in group.receive(10).await.unwrap() {
+            say(&format!("received {}", String::from_utf8(received.payload.to_vec()).unwrap()));
+            group.settle(received.position, Settlement::Done).await.unwrap();
+        }
+    }
+}
+
+async fn lock_and_unlock(locks: Arc<dyn Locks>, round: String) {
+    let resource = format!("resource-{round}");
+    loop {
+        say(&format!("token {}", grant(locks.as_ref(), &resource).await));
+        assert_eq!(locks.unlock(&resource, "owner").await.unwrap(), Unlock::Done);
+    }
+}
