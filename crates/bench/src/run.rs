@@ -123,7 +123,7 @@ async fn drive(shared: &Arc<Shared>, timer: &Timer) -> Result<(), LoadError> {
     }
     shared.state().idle.clear();
     // Where the load cannot go on, dropping the slots stops them.
-    while shared.state().error.is_none()
+    while !shared.has_failed()
         && let Some(ended) = slots.join_next().await
     {
         if let Err(error) = ended
@@ -138,6 +138,10 @@ async fn drive(shared: &Arc<Shared>, timer: &Timer) -> Result<(), LoadError> {
 // === impl Shared ===
 
 impl Shared {
+    fn has_failed(&self) -> bool {
+        self.state().error.is_some()
+    }
+
     fn progress(&self) -> Progress {
         let state = self.state();
         let ended = state.recorder.len();

@@ -8,13 +8,13 @@ use crate::schedule::{Rate, Schedule};
 use crate::template::Template;
 
 /// What to send, how fast, and when to give up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Load {
     /// Where the rows come from; each makes one request.
     pub rows: Rows,
     /// Requests over time, whatever the system makes of them; `None` for full speed.
     pub rate: Option<Rate>,
-    /// Most requests in flight, those that wait to be tried again included.
+    /// Most requests in flight, those that wait to be tried again included; 0 counts as 1.
     pub concurrency: u32,
     /// Time for one attempt, from connecting to the last byte of the answer.
     pub timeout: Duration,
@@ -34,7 +34,7 @@ pub enum Rows {
 }
 
 /// A request with gaps that each row fills.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTemplate {
     /// The method, in capitals.
     pub method: String,

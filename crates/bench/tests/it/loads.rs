@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use floodway_bench::{Load, Progress, Report, run};
 use floodway_workload::{Backoff, Rate, RequestTemplate, Retry, Rows, Template};
 use http::HeaderValue;
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::yield_now;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::server::{Server, always, reply};
@@ -134,6 +134,25 @@ async fn a_stall_shows_in_the_latency_from_the_intended_start() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "it measures what it holds up")]
+async fn a_generator_that_is_held_up_says_so() {
+    const HELD: Duration = Duration::from_millis(300);
+    // The server runs on the generator's thread, so this stops both.
+    let server = Server::start(|seen| {
+        let start = Instant::now();
+        while seen.index == 20 && start.elapsed() < HELD {
+            std::hint::spin_loop();
+        }
+        ready(Some(reply(200, "")))
+    })
+    .await;
+    let load = Load { rate: Some(per_second(200)), concurrency: 64, ..repeat(100) };
+    let report = ran(&load, server.address).await;
+    assert!(!report.kept_its_schedule() && report.late.max >= HELD / 2, "{report}");
+    assert!(report.latency.max >= report.late.max, "it counts as latency all the same: {report}");
+}
+
+#[tokio::test]
 async fn retries_bring_all_through_a_server_that_comes_late() {
     let address = unused_address().await;
     let load = Load { retry: quick_retry(100), ..repeat(50) };
@@ -209,6 +228,38 @@ async fn a_connection_closed_between_requests_is_no_failure() {
     let report = ran(&Load { concurrency: 2, ..repeat(20) }, server.address).await;
     assert_eq!((report.accepted, report.attempts), (20, 20));
     assert_eq!(server.connections(), 20);
+}
+
+#[tokio::test]
+async fn a_connection_closed_without_notice_is_replaced() {
+    let server = Server::raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let load = Load { rate: Some(per_second(50)), concurrency: 1, ..repeat(10) };
+    let report = ran(&load, server.address).await;
+    assert_eq!((report.accepted, report.attempts), (10, 10), "{report}");
+    assert_eq!(server.connections(), 10);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_a_broken_answer() {
+    let server = Server::raw(b"SSH-2.0-OpenSSH_9.2\r\n").await;
+    let report = ran(&Load { retry: quick_retry(2), ..repeat(3) }, server.address).await;
+    assert_eq!((report.unanswered, report.failures.broken), (3, 6), "{report}");
+}
+
+#[tokio::test]
+async fn an_answer_cut_short_is_a_broken_answer() {
+    let server = Server::raw(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nok").await;
+    let report = ran(&repeat(3), server.address).await;
+    assert_eq!((report.unanswered, report.failures.broken), (3, 3), "{report}");
+}
+
+#[tokio::test]
+async fn runs_as_a_task_of_its_own() {
+    let server = Server::start(always(200)).await;
+    let address = server.address;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { ran(&repeat(10), address).await });
+    assert_eq!(tasks.join_next().await.unwrap().unwrap().accepted, 10);
 }
 
 #[tokio::test]

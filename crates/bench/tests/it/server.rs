@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -84,6 +85,25 @@ impl Server {
                     drop(connection.await);
                     counts.open.fetch_sub(1, Ordering::SeqCst);
                 });
+            }
+        });
+        Self { address, counts, _tasks: tasks }
+    }
+
+    /// Says these bytes to whoever has sent a request, then closes the connection without notice.
+    pub(crate) async fn raw(bytes: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let counts = Arc::new(Counts::default());
+        let mut tasks = JoinSet::new();
+        let shared = Arc::clone(&counts);
+        tasks.spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                let mut request = vec![0; 4_096];
+                assert!(stream.read(&mut request).await.unwrap() > 0, "a request fits in one read");
+                stream.write_all(bytes).await.unwrap();
             }
         });
         Self { address, counts, _tasks: tasks }
