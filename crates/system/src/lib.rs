@@ -1,3 +1,32 @@
 //! The system file: parse, profiles, check, schema, compile.
+//!
+//! [`load`] reads a file and answers with a [`System`], or with all [`Mistakes`] in it, each at its line.
+//! [`System::compile`] makes the snapshot that decisions are made by. One description of the file's shape
+//! feeds the checker and its suggestions, and the reference.
 
 #![forbid(unsafe_code)]
+
+mod code;
+mod load;
+mod mistake;
+mod model;
+
+mod check;
+mod expand;
+mod form;
+mod overlay;
+mod read;
+mod shape;
+mod tree;
+mod value;
+mod words;
+
+mod compile;
+
+pub use code::Code;
+pub use load::{Context, FILE_NAME, load, parse};
+pub use mistake::{Mistake, Mistakes, Span};
+pub use model::{
+    Audit, Engine, Gateway, Health, Locks, NamedLoad, Node, Outbox, Probe, Route, Run, Service, Source,
+    Store, System, Token, Topics,
+};

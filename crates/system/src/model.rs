@@ -1,0 +1,265 @@
+//! A system as its file describes it, whole and checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use floodway_blocks::engine::OptionValue;
+use floodway_policy::balance::Balance;
+use floodway_policy::delivery::DeliveryPolicy;
+use floodway_policy::health::ProbePolicy;
+use floodway_policy::routing::Pattern;
+use floodway_policy::snapshot::Limits;
+use floodway_policy::{ServiceId, Weight};
+use floodway_workload::{Expectations, Load};
+
+/// What one file describes. Paths are resolved against the folder of the file; everything else is as the
+/// file has it, in its order, with defaults filled in.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// Its name.
+    pub name: String,
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The process that runs it.
+    pub node: Node,
+    /// The services; a [`ServiceId`] is a place here, as in the compiled snapshot.
+    pub services: Vec<Service>,
+    /// The entry for outside traffic, if there is one.
+    pub gateway: Option<Gateway>,
+    /// Where services keep state.
+    pub stores: Vec<Store>,
+    /// Where services publish and subscribe; a place here is the same as in the compiled snapshot.
+    pub topics: Vec<Topics>,
+    /// Where services take leases.
+    pub locks: Vec<Locks>,
+    /// What can be offered to it.
+    pub loads: Vec<NamedLoad>,
+    /// The names of the file's profiles.
+    pub profiles: Vec<String>,
+}
+
+/// The process that runs a system.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The folder for what must last.
+    pub data: PathBuf,
+    /// Threads that carry traffic; `None` for one per core.
+    pub workers: Option<u16>,
+    /// Time to finish requests and to end replicas on a stop, before they are killed.
+    pub grace: Duration,
+    /// Where the admin API listens. Beyond loopback only with `admin_token`.
+    pub admin_listen: SocketAddr,
+    /// What callers of the admin API must show.
+    pub admin_token: Option<Token>,
+    /// The IP address of the block API's ports. Beyond loopback only with `api_token`.
+    pub api_bind: IpAddr,
+    /// What callers of the block API must show.
+    pub api_token: Option<Token>,
+}
+
+/// A secret that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// A program.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Where its replicas come from.
+    pub source: Source,
+    /// How a replica is probed.
+    pub health: Health,
+    /// Which replica gets the next request.
+    pub balance: Balance,
+    /// One for each replica or address.
+    pub weights: Vec<Weight>,
+    /// Time for a call to it from another service.
+    pub timeout: Duration,
+}
+
+/// Where the replicas of a service come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The node starts them.
+    Run(Run),
+    /// They are there.
+    At(Vec<SocketAddr>),
+}
+
+/// How replicas are started.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// A line for `sh -c`, run in `dir` before the first start; once per distinct line and folder.
+    pub build: Option<String>,
+    /// The program and its arguments; at least the program. Relative to `dir`.
+    pub command: Vec<String>,
+    /// The working folder.
+    pub dir: PathBuf,
+    /// Environment variables besides those the node sets.
+    pub env: Vec<(String, String)>,
+    /// How many; at least 1.
+    pub replicas: u16,
+}
+
+/// How a replica is probed.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// By what.
+    pub probe: Probe,
+    /// When, and what follows.
+    pub policy: ProbePolicy,
+}
+
+/// What a probe does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// GET this path; 200 to 399 is a success.
+    Http(String),
+    /// Connect.
+    Tcp,
+}
+
+/// The entry for outside traffic.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    /// Where it listens; at least one, no two that overlap. Port 0 takes any free one.
+    pub listen: Vec<SocketAddr>,
+    /// What it accepts.
+    pub limits: Limits,
+    /// Which request goes where.
+    pub routes: Vec<Route>,
+}
+
+/// Sends the requests that match to a service.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Which requests.
+    pub pattern: Pattern,
+    /// The service.
+    pub to: ServiceId,
+    /// Time until the head of the response must be there, all tries included.
+    pub timeout: Duration,
+    /// Tries after the first, where trying again is safe.
+    pub retries: u8,
+    /// Largest request body in bytes.
+    pub body_max: u64,
+}
+
+/// An engine with its options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// A name of the catalogue.
+    pub name: String,
+    /// Every option that the engine has for the block, defaults filled in.
+    pub options: BTreeMap<String, OptionValue>,
+}
+
+/// Where services keep state.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Its name.
+    pub name: String,
+    /// What does the work.
+    pub engine: Engine,
+    /// What is published with each transaction.
+    pub outbox: Option<Outbox>,
+}
+
+/// Publishes with each transaction, in one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outbox {
+    /// The topics component, which has the same engine as the store.
+    pub topics: String,
+    /// The topic.
+    pub topic: String,
+}
+
+/// Where services publish and subscribe.
+#[derive(Debug, Clone)]
+pub struct Topics {
+    /// Its name.
+    pub name: String,
+    /// What does the work.
+    pub engine: Engine,
+    /// How a message is delivered.
+    pub delivery: DeliveryPolicy,
+    /// Where messages go that are given up, unless a subscription says otherwise.
+    pub dead_letter: Option<String>,
+    /// Messages of one subscription that may be under way at once; at least 1.
+    pub in_flight_max: u16,
+}
+
+/// Where services take leases.
+#[derive(Debug, Clone)]
+pub struct Locks {
+    /// Its name.
+    pub name: String,
+    /// What does the work.
+    pub engine: Engine,
+}
+
+/// A load with what it must come to.
+#[derive(Debug, Clone)]
+pub struct NamedLoad {
+    /// Its name.
+    pub name: String,
+    /// What to offer.
+    pub load: Load,
+    /// What must come back.
+    pub expect: Expectations,
+    /// What to run afterwards.
+    pub audit: Option<Audit>,
+}
+
+/// A program that checks the system after a load; its exit status counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// The program and its arguments; at least the program. Relative to `dir`.
+    pub command: Vec<String>,
+    /// The working folder.
+    pub dir: PathBuf,
+}
+
+// === impl Token ===
+
+impl Token {
+    pub(crate) const fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+// === impl Service ===
+
+impl Service {
+    /// How many replicas or addresses it has.
+    pub const fn endpoints(&self) -> usize {
+        match &self.source {
+            Source::Run(run) => run.replicas as usize,
+            Source::At(addresses) => addresses.len(),
+        }
+    }
+}
+
+// === impl System ===
+
+impl System {
+    /// Finds a load by name.
+    pub fn load(&self, name: &str) -> Option<&NamedLoad> {
+        self.loads.iter().find(|load| load.name == name)
+    }
+}

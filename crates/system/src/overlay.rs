@@ -1,0 +1,54 @@
+//! Profiles: a part of the file that lies over the whole.
+
+use crate::code::Code;
+use crate::mistake::Mistake;
+use crate::tree::{Content, Entry, Node};
+
+/// The names of the file's profiles.
+pub(crate) fn names(root: &Node) -> Vec<String> {
+    profiles(root).iter().map(|entry| entry.key.text.clone()).collect()
+}
+
+/// The file with a profile over it. Every node keeps the place where it is written.
+pub(crate) fn apply(root: &Node, profile: &str) -> Result<Node, Box<Mistake>> {
+    let names = names(root);
+    let Some(entry) = profiles(root).iter().find(|entry| entry.key.text == profile) else {
+        let message = format!("the file has no profile `{profile}`");
+        let mistake = match root.entry("profiles") {
+            Some(entry) => Mistake::at(entry.key.span, Code::UnknownProfile, message),
+            None => Mistake::of_file(Code::UnknownProfile, message),
+        };
+        return Err(Box::new(mistake.one_of(profile, names.iter().map(String::as_str))));
+    };
+    let mut merged = root.clone();
+    if let Content::Map(entries) = &entry.value.content {
+        let over: Vec<Entry> = entries.iter().filter(|entry| entry.key.text != "profiles").cloned().collect();
+        lay(&mut merged, &Node { span: entry.value.span, content: Content::Map(over) });
+    }
+    Ok(merged)
+}
+
+fn profiles(root: &Node) -> &[Entry] {
+    match root.entry("profiles").map(|entry| &entry.value.content) {
+        Some(Content::Map(entries)) => entries,
+        _ => &[],
+    }
+}
+
+fn lay(base: &mut Node, over: &Node) {
+    let (Content::Map(base_entries), Content::Map(over_entries)) = (&mut base.content, &over.content) else {
+        *base = over.clone();
+        return;
+    };
+    for entry in over_entries {
+        let place =
+            base_entries.iter().position(|known| known.key == entry.key || known.key.text == entry.key.text);
+        match (place, entry.value.is_null()) {
+            (Some(place), true) => {
+                base_entries.remove(place);
+            }
+            (Some(place), false) => lay(&mut base_entries[place].value, &entry.value),
+            (None, _) => base_entries.push(entry.clone()),
+        }
+    }
+}

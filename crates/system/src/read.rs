@@ -1,0 +1,79 @@
+//! Makes a [`System`] of checked values, and finds the mistakes that only show when several values are
+//! seen together.
+
+mod blocks;
+mod gateway;
+mod loads;
+mod node;
+mod services;
+
+use std::path::{Path, PathBuf};
+
+use crate::code::Code;
+use crate::mistake::{Mistake, Span};
+use crate::model::System;
+use crate::tree::Key;
+use crate::value::Fields;
+use floodway_blocks::EngineDescription;
+
+/// What reading needs besides the values.
+pub(crate) struct Reader<'a> {
+    /// The system file.
+    pub(crate) file: &'a Path,
+    /// What is in it.
+    pub(crate) text: &'a str,
+    pub(crate) catalogue: &'a [EngineDescription],
+    /// The columns of a CSV file, or why it cannot be read.
+    pub(crate) columns: &'a dyn Fn(&Path) -> Result<Vec<String>, String>,
+    pub(crate) mistakes: &'a mut Vec<Mistake>,
+}
+
+impl Reader<'_> {
+    pub(crate) fn system(&mut self, file: &Fields, profiles: Vec<String>) -> System {
+        let node = self.node(file);
+        let services = self.services(file);
+        let gateway = self.gateway(file, &node);
+        let topics = self.topics(file);
+        let stores = self.stores(file);
+        System {
+            name: file.text("system"),
+            file: self.file.to_path_buf(),
+            node,
+            services,
+            gateway,
+            stores,
+            topics,
+            locks: self.locks(file),
+            loads: self.loads(file),
+            profiles,
+        }
+    }
+
+    /// A path of the file, seen from the folder of the file.
+    fn path(&self, fields: &Fields, name: &str) -> PathBuf {
+        let folder = self.file.parent().unwrap_or_else(|| Path::new(""));
+        let path = folder.join(fields.text(name));
+        path.components().filter(|part| *part != std::path::Component::CurDir).collect()
+    }
+
+    fn mistake(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
+    /// Says so if two keys are given that exclude each other.
+    fn refuse_both(&mut self, fields: &Fields, one: &str, other: &str) {
+        if let (Some(_), Some(span)) = (fields.given(one), fields.given(other)) {
+            let message = format!("`{one}` and `{other}` exclude each other");
+            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help("keep one of the two"));
+        }
+    }
+
+    /// Says so if a name is not that of something the file defines.
+    fn expect_defined(&mut self, what: &str, name: &str, span: Span, defined: &[(Key, impl Sized)]) {
+        if defined.iter().any(|(key, _)| key.text == name) {
+            return;
+        }
+        let mistake = Mistake::at(span, Code::UnknownName, format!("there is no {what} `{name}`"));
+        self.mistake(mistake.one_of(name, defined.iter().map(|(key, _)| key.text.as_str())));
+    }
+}

@@ -1,0 +1,109 @@
+//! Reads stores, topics and locks.
+
+use floodway_blocks::Block;
+use floodway_blocks::engine::OptionValue;
+use floodway_policy::delivery::DeliveryPolicy;
+use floodway_policy::retry::Backoff;
+
+use super::Reader;
+use crate::code::Code;
+use crate::mistake::Mistake;
+use crate::model::{Engine, Locks, Outbox, Store, Topics};
+use crate::value::{Fields, Kind};
+
+impl Reader<'_> {
+    pub(super) fn stores(&mut self, file: &Fields) -> Vec<Store> {
+        file.objects("stores")
+            .map(|(key, fields)| Store {
+                name: key.text.clone(),
+                engine: self.engine(fields, Block::State),
+                outbox: fields.object("outbox").map(|outbox| self.outbox(file, fields, outbox)),
+            })
+            .collect()
+    }
+
+    pub(super) fn topics(&mut self, file: &Fields) -> Vec<Topics> {
+        file.objects("topics").map(|(key, fields)| self.topics_component(key.text.clone(), fields)).collect()
+    }
+
+    pub(super) fn locks(&mut self, file: &Fields) -> Vec<Locks> {
+        file.objects("locks")
+            .map(|(key, fields)| Locks { name: key.text.clone(), engine: self.engine(fields, Block::Locks) })
+            .collect()
+    }
+
+    fn topics_component(&mut self, name: String, fields: &Fields) -> Topics {
+        let empty = Fields::empty(fields.span);
+        let retry = fields.object("retry").unwrap_or(&empty);
+        let delivery = DeliveryPolicy {
+            attempts: retry.whole("attempts"),
+            backoff: self.backoff(retry),
+            timeout: fields.duration("timeout"),
+        };
+        Topics {
+            name,
+            engine: self.engine(fields, Block::Topics),
+            delivery,
+            dead_letter: fields.get("dead-letter").map(|_| fields.text("dead-letter")),
+            in_flight_max: fields.whole("in-flight"),
+        }
+    }
+
+    pub(super) fn backoff(&mut self, retry: &Fields) -> Backoff {
+        let backoff = Backoff { initial: retry.duration("initial"), max: retry.duration("max") };
+        let spans = ["initial", "max"].map(|name| retry.get(name).filter(|value| value.is_known()));
+        if let [Some(initial), Some(_)] = spans
+            && backoff.initial > backoff.max
+        {
+            let given = retry.given("max").and_then(|_| retry.get("max")).unwrap_or(initial);
+            let message = "the first wait is longer than the longest";
+            let help = format!("`initial` is {:?}, `max` is {:?}", backoff.initial, backoff.max);
+            self.mistake(Mistake::at(given.span, Code::KeysDisagree, message).help(help));
+        }
+        backoff
+    }
+
+    fn engine(&mut self, fields: &Fields, block: Block) -> Engine {
+        let name = fields.text("engine");
+        let description = self.catalogue.iter().find(|engine| engine.name == name);
+        let known = description.into_iter().flat_map(|engine| engine.options);
+        let options = known
+            .filter(|option| option.blocks.contains(&block))
+            .filter_map(|option| {
+                Some((option.name.to_owned(), option_value(&fields.get(option.name)?.kind)?))
+            })
+            .collect();
+        Engine { name, options }
+    }
+
+    fn outbox(&mut self, file: &Fields, store: &Fields, outbox: &Fields) -> Outbox {
+        let topics = outbox.text("topics");
+        let span = outbox.get("topics").filter(|value| value.is_known()).map(|value| value.span);
+        if let Some(span) = span {
+            self.expect_defined("topics component", &topics, span, file.map("topics"));
+            let component = file.objects("topics").find(|(key, _)| key.text == topics);
+            let ours = store.text("engine");
+            let theirs =
+                component.map(|(_, fields)| fields.text("engine")).filter(|engine| !engine.is_empty());
+            let commits = self.catalogue.iter().any(|engine| engine.name == ours && engine.outbox);
+            if let Some(theirs) = theirs.filter(|theirs| *theirs != ours || !commits) {
+                let message =
+                    format!("the store (`{ours}`) and its outbox (`{theirs}`) cannot commit as one");
+                let help = "use one engine for both, one that has an outbox";
+                self.mistake(Mistake::at(span, Code::OutboxApart, message).help(help));
+            }
+        }
+        Outbox { topics, topic: outbox.text("topic") }
+    }
+}
+
+fn option_value(kind: &Kind) -> Option<OptionValue> {
+    match kind {
+        Kind::Text(text) => Some(OptionValue::Text(text.clone())),
+        Kind::Integer(number) => Some(OptionValue::Integer(*number)),
+        Kind::Flag(flag) => Some(OptionValue::Flag(*flag)),
+        Kind::Duration(duration) => Some(OptionValue::Duration(*duration)),
+        Kind::Size(size) => Some(OptionValue::Size(*size)),
+        _ => None,
+    }
+}

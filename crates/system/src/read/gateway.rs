@@ -1,0 +1,131 @@
+//! Reads the gateway.
+
+use std::net::SocketAddr;
+
+use floodway_policy::ServiceId;
+use floodway_policy::routing::{Methods, Pattern};
+use floodway_policy::snapshot::Limits;
+
+use super::Reader;
+use crate::code::Code;
+use crate::mistake::{Mistake, Span};
+use crate::model::{Gateway, Node, Route};
+use crate::value::{Fields, Kind, Value};
+
+impl Reader<'_> {
+    pub(super) fn gateway(&mut self, file: &Fields, node: &Node) -> Option<Gateway> {
+        let gateway = file.object("gateway")?;
+        let limits = limits(gateway);
+        let routes = self.routes(file, gateway, &limits);
+        Some(Gateway { listen: self.listen(gateway, node), limits, routes })
+    }
+
+    fn listen(&mut self, gateway: &Fields, node: &Node) -> Vec<SocketAddr> {
+        let mut taken: Vec<(SocketAddr, String)> = vec![(node.admin_listen, "the admin API".into())];
+        let mut addresses = Vec::new();
+        for item in gateway.list("listen") {
+            let Some(address) = item.address() else { continue };
+            if let Some((other, whose)) = taken.iter().find(|(other, _)| overlaps(*other, address)) {
+                let message = format!("the address `{address}` is taken by {whose}");
+                let help = format!("{whose} listens on `{other}`: choose another port");
+                self.mistake(Mistake::at(item.span, Code::AddressTwice, message).help(help));
+            }
+            taken.push((address, format!("the gateway in line {}", item.span.line)));
+            addresses.push(address);
+        }
+        if let Some(value) =
+            gateway.get("listen").filter(|value| matches!(&value.kind, Kind::List(items) if items.is_empty()))
+        {
+            let mistake = Mistake::at(value.span, Code::OutOfRange, "the gateway needs at least one address");
+            self.mistake(mistake.expected("expected an address such as `127.0.0.1:8080`"));
+        }
+        addresses
+    }
+
+    fn routes(&mut self, file: &Fields, gateway: &Fields, limits: &Limits) -> Vec<Route> {
+        let mut routes = Vec::new();
+        let mut seen: Vec<(Pattern, Span)> = Vec::new();
+        for item in gateway.list("routes") {
+            let Kind::Fields(fields) = &item.kind else { continue };
+            let to = self.target(file, fields);
+            let Some(pattern) = pattern(fields) else { continue };
+            let span = fields.object("match").map_or(item.span, |fields| fields.span);
+            self.refuse_unreachable(&pattern, span, &seen);
+            seen.push((pattern.clone(), span));
+            routes.push(Route {
+                pattern,
+                to,
+                timeout: fields.duration("timeout"),
+                retries: fields.whole("retries"),
+                body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
+            });
+        }
+        routes
+    }
+
+    fn target(&mut self, file: &Fields, route: &Fields) -> ServiceId {
+        let services = file.map("services");
+        let to = route.get("to").and_then(|value| value.text().map(|name| (name, value.span)));
+        let Some((name, span)) = to else { return ServiceId(0) };
+        if file.get("services").is_none_or(Value::is_known) {
+            self.expect_defined("service", &name, span, services);
+        }
+        let place = services.iter().position(|(key, _)| key.text == name);
+        ServiceId(place.and_then(|place| u16::try_from(place).ok()).unwrap_or_default())
+    }
+
+    fn refuse_unreachable(&mut self, pattern: &Pattern, span: Span, seen: &[(Pattern, Span)]) {
+        let same =
+            || seen.iter().filter(|(other, _)| other.host == pattern.host && other.path == pattern.path);
+        let is_taken = |method: &str| same().any(|(other, _)| other.methods.allows(method));
+        let takes_any = pattern.methods == Methods::ALL;
+        let all_taken = if takes_any {
+            same().any(|(other, _)| other.methods == Methods::ALL)
+        } else {
+            pattern.methods.names().all(is_taken)
+        };
+        if let Some((_, first)) = same().next().filter(|_| all_taken) {
+            let message = "no request can take this route";
+            let help = format!("the route in line {} has the same match, and comes first", first.line);
+            self.mistake(Mistake::at(span, Code::UnreachableRoute, message).help(help));
+        }
+    }
+}
+
+/// Whether both cannot be listened on. Port 0 stands for any free port.
+fn overlaps(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port()
+        && a.port() != 0
+        && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+}
+
+fn limits(gateway: &Fields) -> Limits {
+    let empty = Fields::empty(gateway.span);
+    let limits = gateway.object("limits").unwrap_or(&empty);
+    Limits {
+        header_bytes_max: u32::try_from(limits.size("header-bytes")).unwrap_or(u32::MAX),
+        headers_max: limits.whole("headers"),
+        body_max: limits.size("body"),
+        header_timeout: limits.duration("header-timeout"),
+        idle_timeout: limits.duration("idle-timeout"),
+        connections_max: limits.whole("connections"),
+    }
+}
+
+/// `None` where a part of it is not known.
+fn pattern(route: &Fields) -> Option<Pattern> {
+    let matched = route.object("match")?;
+    let Kind::Path(path) = &matched.get("path")?.kind else { return None };
+    let host = match matched.get("host") {
+        Some(host) => Some(host.text()?),
+        None => None,
+    };
+    let methods = match matched.get("method") {
+        None => Methods::ALL,
+        Some(_) => matched
+            .list("method")
+            .iter()
+            .try_fold(Methods::NONE, |methods, name| methods.with(&name.text()?))?,
+    };
+    Some(Pattern { host, path: path.clone(), methods })
+}

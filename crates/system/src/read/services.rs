@@ -1,0 +1,154 @@
+//! Reads the services.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use floodway_policy::Weight;
+use floodway_policy::balance::Balance;
+use floodway_policy::health::ProbePolicy;
+
+use super::Reader;
+use crate::code::Code;
+use crate::mistake::Mistake;
+use crate::model::{Health, Probe, Run, Service, Source};
+use crate::tree::Key;
+use crate::value::{Fields, Kind, Value};
+
+/// What has a meaning only where the node starts the program.
+const RUN_KEYS: [&str; 4] = ["build", "dir", "env", "replicas"];
+/// What the node itself tells a replica.
+const RESERVED: [&str; 4] = ["PORT", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "DAPR_API_TOKEN"];
+
+impl Reader<'_> {
+    pub(super) fn services(&mut self, file: &Fields) -> Vec<Service> {
+        file.objects("services").map(|(key, fields)| self.service(key, fields)).collect()
+    }
+
+    fn service(&mut self, key: &Key, fields: &Fields) -> Service {
+        let source = self.source(key, fields);
+        let balance = balance(fields);
+        let endpoints = match &source {
+            Source::Run(run) => usize::from(run.replicas),
+            Source::At(addresses) => addresses.len(),
+        };
+        Service {
+            name: key.text.clone(),
+            health: self.health(fields),
+            weights: self.weights(fields, balance, endpoints),
+            source,
+            balance: balance.unwrap_or_default(),
+            timeout: fields.duration("timeout"),
+        }
+    }
+
+    fn source(&mut self, key: &Key, fields: &Fields) -> Source {
+        self.refuse_both(fields, "run", "at");
+        if fields.given("run").is_none() && fields.given("at").is_none() {
+            let message = format!("the service `{}` has neither `run` nor `at`", key.text);
+            let help = "say how to `run` it, or where it is: `at: [\"10.0.0.4:8080\"]`";
+            self.mistake(Mistake::at(key.span, Code::KeysDisagree, message).help(help));
+        }
+        if fields.given("at").is_some() && fields.given("run").is_none() {
+            for name in RUN_KEYS {
+                self.refuse_both(fields, "at", name);
+            }
+            return Source::At(self.addresses(fields));
+        }
+        Source::Run(Run {
+            build: fields.get("build").map(|_| fields.text("build")),
+            command: fields.words("run"),
+            dir: self.path(fields, "dir"),
+            env: self.variables(fields),
+            replicas: fields.whole("replicas"),
+        })
+    }
+
+    fn addresses(&mut self, fields: &Fields) -> Vec<SocketAddr> {
+        let items = fields.list("at");
+        if let Some(value) =
+            fields.get("at").filter(|value| matches!(&value.kind, Kind::List(items) if items.is_empty()))
+        {
+            let mistake = Mistake::at(value.span, Code::OutOfRange, "a service needs at least one address");
+            self.mistake(mistake.expected("expected addresses such as `10.0.0.4:8080`"));
+        }
+        let mut seen = BTreeSet::new();
+        for item in items {
+            if let Some(address) = item.address().filter(|address| !seen.insert(*address)) {
+                let message = format!("the address `{address}` stands here twice");
+                self.mistake(
+                    Mistake::at(item.span, Code::AddressTwice, message).help("remove one of the two"),
+                );
+            }
+        }
+        items.iter().filter_map(Value::address).collect()
+    }
+
+    fn variables(&mut self, fields: &Fields) -> Vec<(String, String)> {
+        for (key, _) in fields.map("env") {
+            if RESERVED.contains(&key.text.as_str()) || key.text.starts_with("FLOODWAY_") {
+                let message = format!("`{}` is set by Floodway itself", key.text);
+                let help = "choose another name; each replica gets a value of its own";
+                self.mistake(Mistake::at(key.span, Code::KeysDisagree, message).help(help));
+            } else if key.text.contains(['=', '\0']) {
+                let message = format!("`{}` cannot be the name of a variable", key.text.escape_debug());
+                self.mistake(Mistake::at(key.span, Code::BadName, message).help("it has no `=` in it"));
+            }
+        }
+        let text = |value: &Value| value.text().unwrap_or_default();
+        fields.map("env").iter().map(|(key, value)| (key.text.clone(), text(value))).collect()
+    }
+
+    fn health(&mut self, fields: &Fields) -> Health {
+        let empty = Fields::empty(fields.span);
+        let health = fields.object("health").unwrap_or(&empty);
+        self.refuse_both(health, "http", "tcp");
+        let tcp = health.get("tcp").map(|value| &value.kind);
+        if let (Some(Kind::Flag(false)), None, Some(span)) = (tcp, health.given("http"), health.given("tcp"))
+        {
+            let mistake = Mistake::at(span, Code::KeysDisagree, "`tcp: false` leaves no probe");
+            self.mistake(mistake.help("give `http: PATH`, or remove the key"));
+        }
+        let probe = health.get("http").map_or(Probe::Tcp, |_| Probe::Http(health.text("http")));
+        let policy = ProbePolicy {
+            delay: health.duration("delay"),
+            timeout: health.duration("timeout"),
+            period: health.duration("period"),
+            success: health.whole("success"),
+            failure: health.whole("failure"),
+        };
+        Health { probe, policy }
+    }
+
+    fn weights(&mut self, fields: &Fields, balance: Option<Balance>, endpoints: usize) -> Vec<Weight> {
+        let equal = vec![Weight::ONE; endpoints];
+        let Some(span) = fields.given("weights") else { return equal };
+        if balance.is_some_and(|balance| balance != Balance::Weighted) {
+            let mistake =
+                Mistake::at(span, Code::KeysDisagree, "`weights` count only with `balance: weighted`");
+            self.mistake(mistake.help("add `balance: weighted`, or remove the weights"));
+        }
+        let weights = fields.list("weights");
+        let source = if fields.given("at").is_some() { "at" } else { "replicas" };
+        let is_count_known = fields.get(source).is_some_and(Value::is_known);
+        if let Some(value) = fields.get("weights").filter(|value| value.is_known() && is_count_known)
+            && weights.len() != endpoints
+        {
+            let message =
+                format!("{} for {}", counted(weights.len(), "weight"), counted(endpoints, "replica"));
+            let mistake = Mistake::at(value.span, Code::WeightsCount, message);
+            self.mistake(mistake.expected(format!("expected {}", counted(endpoints, "weight"))));
+        }
+        let weight = |value: &Value| u32::try_from(value.integer().unwrap_or(1)).ok().and_then(Weight::new);
+        weights.iter().map(|value| weight(value).unwrap_or(Weight::ONE)).collect()
+    }
+}
+
+/// `None` where it is not known.
+fn balance(fields: &Fields) -> Option<Balance> {
+    let name = fields.text("balance");
+    Balance::NAMED.iter().find(|(known, _)| *known == name).map(|(_, balance)| *balance)
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}

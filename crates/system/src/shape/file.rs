@@ -1,0 +1,470 @@
+//! Every key of the system file.
+
+use floodway_blocks::Block;
+use floodway_policy::balance::Balance;
+
+use super::Need::{Default, Optional, Required};
+use super::{Field, Object, Shape, field};
+use crate::form::Form;
+
+const TEXT: Shape = Shape::One(Form::Text);
+const NAME: Shape = Shape::One(Form::Name);
+const DURATION: Shape = Shape::One(Form::Duration { zero: false });
+const PAUSE: Shape = Shape::One(Form::Duration { zero: true });
+const COMMAND: Shape = Shape::One(Form::Command);
+const FILE: Shape = Shape::One(Form::File);
+const LITERAL: Shape = Shape::One(Form::Literal);
+const ADDRESS: Shape = Shape::One(Form::Address);
+const BODY: Shape = Shape::One(Form::Size { min: 0, max: 1 << 40 });
+const METHOD: Shape = Shape::Choice(&METHODS);
+const WEIGHT: Shape = integer(1, 1_000_000);
+const COUNT: Shape = integer(0, COUNT_MAX);
+const EMPTY: super::Need = Optional("as if it were empty");
+
+const COUNT_MAX: i64 = 1_000_000_000_000;
+
+const fn integer(min: i64, max: i64) -> Shape {
+    Shape::One(Form::Integer { min, max })
+}
+
+/// The methods that a route or a load can name.
+pub(crate) const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
+
+const BALANCES: [&str; Balance::NAMED.len()] = {
+    let mut names = [""; Balance::NAMED.len()];
+    let mut place = 0;
+    while place < names.len() {
+        names[place] = Balance::NAMED[place].0;
+        place += 1;
+    }
+    names
+};
+
+/// The whole file.
+pub(crate) static FILE_SHAPE: Object = Object {
+    name: "system",
+    doc: "The file as a whole.",
+    fields: &[
+        field("system", NAME, Required, "The name of the system."),
+        field("node", Shape::Object(&NODE), EMPTY, "The process that runs it."),
+        field(
+            "services",
+            Shape::Map { key: Form::Name, value: &Shape::Object(&SERVICE), max: 1000 },
+            Optional("none"),
+            "The programs of the system, by name.",
+        ),
+        field(
+            "gateway",
+            Shape::Object(&GATEWAY),
+            Optional("no outside traffic"),
+            "The entry for outside traffic.",
+        ),
+        field(
+            "stores",
+            Shape::Map { key: Form::Name, value: &Shape::Engine(Block::State, &STORE), max: 1000 },
+            Optional("none"),
+            "Where services keep state, by name.",
+        ),
+        field(
+            "topics",
+            Shape::Map { key: Form::Name, value: &Shape::Engine(Block::Topics, &TOPICS), max: 1000 },
+            Optional("none"),
+            "Where services publish and subscribe, by name.",
+        ),
+        field(
+            "locks",
+            Shape::Map { key: Form::Name, value: &Shape::Engine(Block::Locks, &LOCK), max: 1000 },
+            Optional("none"),
+            "Where services take leases, by name.",
+        ),
+        field(
+            "loads",
+            Shape::Map { key: Form::Name, value: &Shape::Object(&LOAD), max: 1000 },
+            Optional("none"),
+            "Requests to offer to the gateway, by name: `floodway up --load NAME`.",
+        ),
+        field(
+            "profiles",
+            Shape::Map { key: Form::Name, value: &Shape::Overlay, max: 100 },
+            Optional("none"),
+            "What differs in another place, by name: `--profile NAME` lays it over the file. Maps are merged key by key, everything else is replaced, and a key set to null is removed.",
+        ),
+    ],
+};
+
+static NODE: Object = Object {
+    name: "node",
+    doc: "The one process that runs the system.",
+    fields: &[
+        field("data", FILE, Default(".floodway"), "The folder for what must last, relative to the file."),
+        field("workers", integer(1, 1024), Optional("one per core"), "Threads that carry traffic."),
+        field(
+            "grace",
+            PAUSE,
+            Default("10s"),
+            "On a stop, time to finish requests and to end replicas before they are killed.",
+        ),
+        field("admin", Shape::Object(&ADMIN), EMPTY, "Where `floodway status` and `floodway drain` ask."),
+        field("api", Shape::Object(&API), EMPTY, "The ports where replicas ask for blocks."),
+    ],
+};
+
+static ADMIN: Object = Object {
+    name: "admin",
+    doc: "The admin API.",
+    fields: &[
+        field(
+            "listen",
+            ADDRESS,
+            Default("127.0.0.1:0"),
+            "Its address; port 0 takes any free one. Beyond loopback it needs a `token`.",
+        ),
+        field(
+            "token",
+            TEXT,
+            Optional("no token is asked for"),
+            "What callers must show. Take it from the environment: `\"${env:ADMIN_TOKEN}\"`.",
+        ),
+    ],
+};
+
+static API: Object = Object {
+    name: "api",
+    doc: "The block API: one port for each replica.",
+    fields: &[
+        field(
+            "bind",
+            Shape::One(Form::Ip),
+            Default("127.0.0.1"),
+            "The IP address of the ports. Beyond loopback it needs a `token`.",
+        ),
+        field(
+            "token",
+            TEXT,
+            Optional("no token is asked for"),
+            "What callers must show in `dapr-api-token`; replicas get it as `DAPR_API_TOKEN`.",
+        ),
+    ],
+};
+
+static SERVICE: Object = Object {
+    name: "service",
+    doc: "A program, started as often as `replicas` says, or found `at` addresses.",
+    fields: &[
+        field(
+            "build",
+            TEXT,
+            Optional("nothing to build"),
+            "Run by `sh -c` in `dir` before the start; once, where services share it.",
+        ),
+        field(
+            "run",
+            COMMAND,
+            Optional("`at` must be there"),
+            "The program and its arguments, split as a shell does but not run by one; relative to `dir`. It must listen on 127.0.0.1 at `PORT`.",
+        ),
+        field(
+            "at",
+            Shape::List { item: &ADDRESS, max: 1000 },
+            Optional("`run` must be there"),
+            "Where it listens, if it is not ours to start.",
+        ),
+        field("dir", FILE, Default("."), "The working folder of `build` and `run`, relative to the file."),
+        field(
+            "env",
+            Shape::Map { key: Form::Text, value: &LITERAL, max: 1000 },
+            Optional("empty"),
+            "Environment variables of `run`, besides those the node sets.",
+        ),
+        field("replicas", integer(1, 1000), Default("1"), "How many of it run."),
+        field("health", Shape::Object(&HEALTH), EMPTY, "How a replica is probed."),
+        field(
+            "balance",
+            Shape::Choice(&BALANCES),
+            Default("round-robin"),
+            "Which replica gets the next request.",
+        ),
+        field(
+            "weights",
+            Shape::List { item: &WEIGHT, max: 1000 },
+            Optional("all equal"),
+            "A weight for each replica or address; only with `balance: weighted`.",
+        ),
+        field("timeout", DURATION, Default("30s"), "Time for a call to it from another service."),
+    ],
+};
+
+static HEALTH: Object = Object {
+    name: "health",
+    doc: "A probe, with the fields and rules of Kubernetes but for one: during `delay` a failure does not count, and a success counts at once.",
+    fields: &[
+        field(
+            "http",
+            Shape::One(Form::RequestPath),
+            Optional("`tcp: true`"),
+            "A GET of this path must be answered with 200 to 399.",
+        ),
+        field(
+            "tcp",
+            Shape::One(Form::Flag),
+            Optional("true without `http`"),
+            "A connection must be possible.",
+        ),
+        field("delay", PAUSE, Default("5s"), "Failures in this time after the start do not count."),
+        field("timeout", DURATION, Default("1s"), "A probe without an answer after this time has failed."),
+        field("period", DURATION, Default("5s"), "Pause between two probes."),
+        field(
+            "success",
+            integer(1, 1000),
+            Default("1"),
+            "Successes in a row that make an unhealthy replica healthy.",
+        ),
+        field("failure", integer(1, 1000), Default("3"), "Failures in a row that make it unhealthy."),
+    ],
+};
+
+static GATEWAY: Object = Object {
+    name: "gateway",
+    doc: "Takes requests from outside and sends each to a service by its route.",
+    fields: &[
+        field(
+            "listen",
+            Shape::OneOrMany { item: &ADDRESS, max: 16 },
+            Required,
+            "The address, or addresses, to listen on.",
+        ),
+        field("limits", Shape::Object(&LIMITS), EMPTY, "What is accepted from clients."),
+        field(
+            "routes",
+            Shape::List { item: &Shape::Object(&ROUTE), max: 10_000 },
+            Optional("none"),
+            "Which request goes where. The most specific match wins: one with a host before one without, an exact path before a prefix, a longer prefix before a shorter one.",
+        ),
+    ],
+};
+
+static LIMITS: Object = Object {
+    name: "limits",
+    doc: "What the gateway accepts from clients; what is beyond is refused.",
+    fields: &[
+        field(
+            "header-bytes",
+            Shape::One(Form::Size { min: 8 << 10, max: 1 << 20 }),
+            Default("32KiB"),
+            "A request's line and headers together.",
+        ),
+        field("headers", integer(1, 1000), Default("100"), "Headers of one request."),
+        field("body", BODY, Default("10MiB"), "A request's body, where its route says nothing else."),
+        field("header-timeout", DURATION, Default("10s"), "Time for a request's head to arrive."),
+        field("idle-timeout", DURATION, Default("75s"), "Time a connection may be idle."),
+        field("connections", integer(1, 1_000_000), Default("10000"), "Open client connections of the node."),
+    ],
+};
+
+static ROUTE: Object = Object {
+    name: "route",
+    doc: "Sends the requests that match to a service.",
+    fields: &[
+        field("match", Shape::Object(&MATCH), Required, "Which requests."),
+        field("to", NAME, Required, "The service."),
+        field(
+            "timeout",
+            DURATION,
+            Default("30s"),
+            "Time until the head of the response must be there, all tries included.",
+        ),
+        field(
+            "retries",
+            integer(0, 5),
+            Default("2"),
+            "Tries on other replicas, when nothing was sent to the one before.",
+        ),
+        field("body", BODY, Optional("the gateway's limit"), "Largest body of a request."),
+    ],
+};
+
+static MATCH: Object = Object {
+    name: "match",
+    doc: "What a request must look like.",
+    fields: &[
+        field(
+            "path",
+            Shape::One(Form::PathPattern),
+            Required,
+            "A path and no other, or with `/*` at its end every path below.",
+        ),
+        field(
+            "method",
+            Shape::OneOrMany { item: &METHOD, max: 9 },
+            Optional("any"),
+            "The method, or a list of them.",
+        ),
+        field("host", Shape::One(Form::Host), Optional("any"), "The host, without port."),
+    ],
+};
+
+static STORE: Object = Object {
+    name: "store",
+    doc: "Values by key.",
+    fields: &[
+        ENGINE,
+        field(
+            "outbox",
+            Shape::Object(&OUTBOX),
+            Optional("none"),
+            "Publish a message with each transaction, in one commit with it.",
+        ),
+    ],
+};
+
+static OUTBOX: Object = Object {
+    name: "outbox",
+    doc: "Messages that are committed with the changes of a transaction. Store and topics must have the same engine.",
+    fields: &[
+        field("topics", NAME, Required, "The topics component."),
+        field("topic", TEXT, Required, "The topic."),
+    ],
+};
+
+static TOPICS: Object = Object {
+    name: "topics component",
+    doc: "Messages to every group that subscribes, at least once.",
+    fields: &[
+        ENGINE,
+        field(
+            "retry",
+            Shape::Object(&DELIVERY_RETRY),
+            EMPTY,
+            "What happens to a message that a subscriber fails to take.",
+        ),
+        field(
+            "dead-letter",
+            TEXT,
+            Optional("tried until it is taken"),
+            "The topic for messages that are given up, unless a subscription names another.",
+        ),
+        field(
+            "in-flight",
+            integer(1, 4096),
+            Default("64"),
+            "Messages of one subscription under way at once.",
+        ),
+        field("timeout", DURATION, Default("30s"), "Time for a subscriber's answer to one delivery."),
+    ],
+};
+
+static DELIVERY_RETRY: Object = Object {
+    name: "delivery retry",
+    doc: "Tries of one message. Waits double from `initial` to `max`.",
+    fields: &[
+        field(
+            "attempts",
+            integer(1, 1_000_000),
+            Default("5"),
+            "Failed deliveries after which a message is given up, where there is a dead-letter topic.",
+        ),
+        field("initial", DURATION, Default("500ms"), "The first wait."),
+        field("max", DURATION, Default("30s"), "The longest wait."),
+    ],
+};
+
+static LOCK: Object = Object { name: "lock component", doc: "Leases by name.", fields: &[ENGINE] };
+
+/// The options of an engine are its own to describe.
+const ENGINE: Field = field("engine", NAME, Required, "What does the work.");
+
+static LOAD: Object = Object {
+    name: "load",
+    doc: "Requests to the gateway, one for each row, and what they must come to.",
+    fields: &[
+        field(
+            "replay",
+            FILE,
+            Optional("`repeat` must be there"),
+            "A CSV file, relative to the system file: a row is a request, its first line names the columns.",
+        ),
+        field(
+            "repeat",
+            integer(1, COUNT_MAX),
+            Optional("`replay` must be there"),
+            "So many requests, without a file.",
+        ),
+        field(
+            "rate",
+            Shape::One(Form::Rate),
+            Optional("full speed"),
+            "When requests start, however slow the answers are.",
+        ),
+        field("concurrency", integer(1, 100_000), Default("512"), "Most requests in flight."),
+        field("timeout", DURATION, Default("10s"), "Time for one attempt."),
+        field(
+            "retry",
+            Shape::Object(&LOAD_RETRY),
+            EMPTY,
+            "Whether a request that failed is sent again: after no connection, a broken answer, 502, 503 and 504.",
+        ),
+        field("request", Shape::Object(&REQUEST), Required, "What each row becomes."),
+        field(
+            "expect",
+            Shape::Object(&EXPECT),
+            EMPTY,
+            "What the answers must come to. Each request must be answered.",
+        ),
+        field(
+            "audit",
+            Shape::Object(&AUDIT),
+            Optional("none"),
+            "A program that checks the system afterwards.",
+        ),
+    ],
+};
+
+static LOAD_RETRY: Object = Object {
+    name: "load retry",
+    doc: "Attempts of one request. Waits double from `initial` to `max`.",
+    fields: &[
+        field("attempts", integer(1, 1000), Default("1"), "Attempts in all."),
+        field("initial", DURATION, Default("100ms"), "The first wait."),
+        field("max", DURATION, Default("2s"), "The longest wait."),
+    ],
+};
+
+static REQUEST: Object = Object {
+    name: "request",
+    doc: "A request with gaps: `${row}` is the number of the row, from 1, `${row:COLUMN}` its value.",
+    fields: &[
+        field("method", METHOD, Default("GET"), "The method."),
+        field("path", Shape::One(Form::RequestPath), Required, "Path and query; may have gaps."),
+        field(
+            "headers",
+            Shape::Map { key: Form::Header, value: &LITERAL, max: 100 },
+            Optional("none"),
+            "Headers; their values may have gaps.",
+        ),
+        field("body", LITERAL, Optional("none"), "The body; may have gaps."),
+    ],
+};
+
+static EXPECT: Object = Object {
+    name: "expect",
+    doc: "Exact counts.",
+    fields: &[
+        field("accepted", COUNT, Optional("any number"), "Answers with 2xx."),
+        field(
+            "rejected",
+            Shape::Map { key: Form::Status, value: &COUNT, max: 300 },
+            Optional("none"),
+            "Answers by status. A status that is not listed must not occur.",
+        ),
+    ],
+};
+
+static AUDIT: Object = Object {
+    name: "audit",
+    doc: "Run after the load; its exit status counts.",
+    fields: &[
+        field("run", COMMAND, Required, "The program and its arguments, relative to `dir`."),
+        field("dir", FILE, Default("."), "Its working folder, relative to the file."),
+    ],
+};
