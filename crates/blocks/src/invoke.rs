@@ -6,14 +6,16 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
 
-/// A body that streams through.
-pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+/// A body that streams through, on its worker's thread.
+pub struct Body(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>);
 /// What can go wrong while a body streams.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// A future that stays on its worker.
@@ -76,4 +78,53 @@ pub trait Invoke: fmt::Debug {
         service: &'a str,
         request: Request<Body>,
     ) -> LocalFuture<'a, Result<Response<Body>, InvokeError>>;
+}
+
+// === impl Body ===
+
+impl Body {
+    /// Wraps any body.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + 'static,
+        B::Error: Into<BodyError>,
+    {
+        Self(Box::pin(body.map_err(Into::into)))
+    }
+
+    /// No body.
+    pub fn empty() -> Self {
+        Self::full(Bytes::new())
+    }
+
+    /// A body that is there whole.
+    pub fn full(bytes: Bytes) -> Self {
+        Self::new(Full::new(bytes))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.0.as_mut().poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("size", &self.0.size_hint()).finish()
+    }
 }
