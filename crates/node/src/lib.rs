@@ -6,10 +6,22 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod clock;
 pub mod data;
 pub mod error;
 pub mod guard;
+pub mod load;
+pub mod node;
+mod plane;
+pub mod status;
 pub mod supervisor;
 
 pub use error::NodeError;
+pub use node::{Node, Options};
+
+/// How far a load is.
+pub use floodway_bench::Progress;
+
+/// The engines there are, for the checker of system files.
+pub const ENGINES: &[floodway_blocks::EngineDescription] = &[floodway_embedded::DESCRIPTION];

@@ -11,13 +11,13 @@ mod ports;
 mod probe;
 mod process;
 mod replica;
-mod spec;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_policy::{EndpointId, Membership, Rng, ServiceId};
+use floodway_system::Service;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -25,7 +25,7 @@ pub use board::{Phase, ReplicaRow, ServiceRow, Table};
 pub use build::build;
 pub use logs::Line;
 pub use process::resolve;
-pub use spec::{Build, ProbeKind, Program, ServiceSpec, Source};
+pub(crate) use process::{Process, ending};
 
 use crate::clock::Clock;
 use crate::error::NodeError;
@@ -42,6 +42,20 @@ pub trait Traffic: std::fmt::Debug + Send + Sync {
     /// Requests under way on an endpoint, over all workers, counted no earlier than the last picture
     /// that was published.
     fn in_flight(&self, endpoint: EndpointId) -> u64;
+
+    /// What the data plane carries as a whole.
+    fn counts(&self) -> TrafficCounts;
+}
+
+/// What the data plane carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TrafficCounts {
+    /// Client connections open now.
+    pub connections: u64,
+    /// Requests under way, from clients and between services.
+    pub in_flight: u64,
+    /// Requests taken since the start.
+    pub requests: u64,
 }
 
 /// What all replicas share.
@@ -85,18 +99,18 @@ impl Supervisor {
     /// port of the block API per replica. Must be called on the thread that outlives all replicas:
     /// the kernel ends a child with the thread that started it.
     pub fn start(
-        services: Vec<ServiceSpec>,
+        services: &[Service],
         api_ports: &[Vec<u16>],
         traffic: Arc<dyn Traffic>,
         surroundings: &Surroundings,
     ) -> Result<Self, NodeError> {
-        let board = Arc::new(Board::new(&services, api_ports, traffic, surroundings.clock));
+        let board = Arc::new(Board::new(services, api_ports, traffic, surroundings.clock));
         let free_ports = Arc::new(Ports::default());
         let mut supervisor = Self { board, orders: Vec::new(), tasks: JoinSet::new() };
         for (place, spec) in (0_u16..).map(ServiceId).zip(services) {
-            let spec = Arc::new(spec);
+            let spec = Arc::new(spec.clone());
             let mut orders = Vec::new();
-            for slot in 0..spec.replicas() {
+            for slot in 0..endpoints(&spec) {
                 let (order, received) = mpsc::channel(4);
                 let parts = Parts {
                     place,
@@ -182,6 +196,11 @@ impl Handle {
             Err(oneshot::error::RecvError { .. }) => Err(stopping()),
         }
     }
+}
+
+/// How many replicas or addresses a service has.
+fn endpoints(service: &Service) -> u16 {
+    u16::try_from(service.endpoints()).unwrap_or(u16::MAX)
 }
 
 fn port_of(api_ports: &[Vec<u16>], place: ServiceId, slot: u16) -> Option<u16> {

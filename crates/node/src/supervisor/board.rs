@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Time, Weight};
+use floodway_system::{Service, Source};
 use tokio::sync::watch;
 
-use super::{ServiceSpec, Source, Traffic};
+use super::{Traffic, endpoints};
 use crate::clock::Clock;
 
 /// All services, in the order of the snapshot.
@@ -115,7 +116,7 @@ impl std::fmt::Display for Phase {
 
 impl Board {
     pub(super) fn new(
-        services: &[ServiceSpec],
+        services: &[Service],
         api_ports: &[Vec<u16>],
         traffic: Arc<dyn Traffic>,
         clock: Clock,
@@ -178,8 +179,8 @@ impl Board {
     }
 }
 
-fn first_row(service: ServiceId, spec: &ServiceSpec, api_ports: &[u16], since: Time) -> ServiceRow {
-    let replicas = (0..spec.replicas())
+fn first_row(service: ServiceId, spec: &Service, api_ports: &[u16], since: Time) -> ServiceRow {
+    let replicas = (0..endpoints(spec))
         .map(|slot| ReplicaRow {
             id: EndpointId { service, slot, incarnation: 0 },
             phase: Phase::Is(EndpointState::Starting),
@@ -189,7 +190,7 @@ fn first_row(service: ServiceId, spec: &ServiceSpec, api_ports: &[u16], since: T
                 Source::Run(_) => SocketAddr::from(([127, 0, 0, 1], 0)),
             },
             api_port: api_ports.get(usize::from(slot)).copied(),
-            weight: spec.weight(slot),
+            weight: spec.weights.get(usize::from(slot)).copied().unwrap_or(Weight::ONE),
             since,
         })
         .collect();

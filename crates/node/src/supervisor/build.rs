@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
+use floodway_system::{Service, Source};
 use tokio::sync::mpsc;
 
+use super::Line;
 use super::process::{Process, ending};
-use super::{Build, Line, ServiceSpec, Source};
 use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::guard::Guard;
@@ -15,10 +16,17 @@ use crate::guard::Guard;
 /// Lines of a build's output that are kept to be shown when it fails.
 const KEPT_LINES: usize = 200;
 
+/// A shell command that makes a program, with its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step<'a> {
+    command: &'a str,
+    dir: &'a Path,
+}
+
 /// Runs the build steps of `services`. `progress` gets each line as it comes; `output` the last ones of
 /// a step that fails.
 pub async fn build(
-    services: &[ServiceSpec],
+    services: &[Service],
     guard: &Arc<Guard>,
     clock: Clock,
     progress: &mpsc::Sender<Line>,
@@ -36,7 +44,7 @@ pub async fn build(
                     break;
                 }
             }
-            let (service, command) = (service.to_owned(), step.command.clone());
+            let (service, command) = (service.to_owned(), step.command.to_owned());
             return Err(NodeError::BuildFailed { service, command, status });
         }
         tracing::info!(service, seconds = format_args!("{:.1}", took.as_secs_f64()), "built");
@@ -44,12 +52,13 @@ pub async fn build(
     Ok(())
 }
 
-fn distinct(services: &[ServiceSpec]) -> Vec<(&str, &Build)> {
-    let mut steps: Vec<(&str, &Build)> = Vec::new();
+fn distinct(services: &[Service]) -> Vec<(&str, Step<'_>)> {
+    let mut steps: Vec<(&str, Step<'_>)> = Vec::new();
     for service in services {
-        let Source::Run(program) = &service.source else { continue };
-        let Some(step) = &program.build else { continue };
-        if !steps.iter().any(|(_, known)| *known == step) {
+        let Source::Run(run) = &service.source else { continue };
+        let Some(command) = &run.build else { continue };
+        let step = Step { command, dir: &run.dir };
+        if steps.iter().all(|(_, known)| *known != step) {
             steps.push((&service.name, step));
         }
     }
@@ -58,7 +67,7 @@ fn distinct(services: &[ServiceSpec]) -> Vec<(&str, &Build)> {
 
 async fn run(
     service: &str,
-    step: &Build,
+    step: Step<'_>,
     guard: &Arc<Guard>,
     progress: &mpsc::Sender<Line>,
     kept: &mut VecDeque<Line>,
@@ -66,12 +75,12 @@ async fn run(
     let cannot = |source| NodeError::CannotRun {
         service: service.to_owned(),
         command: "sh".into(),
-        dir: super::display(&step.dir),
+        dir: super::display(step.dir),
         source,
     };
     let mut command =
-        guard.command(Path::new("/bin/sh"), &["-c".into(), step.command.clone()]).map_err(cannot)?;
-    command.current_dir(&step.dir);
+        guard.command(Path::new("/bin/sh"), &["-c".into(), step.command.to_owned()]).map_err(cannot)?;
+    command.current_dir(step.dir);
     let (lines, mut printed) = mpsc::channel(64);
     let from = Arc::from(format!("build {service}"));
     let mut process = Process::spawn(guard, command, &from, &lines).map_err(cannot)?;
@@ -110,19 +119,25 @@ fn keep(line: Line, progress: &mpsc::Sender<Line>, kept: &mut VecDeque<Line>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::supervisor::{ProbeKind, Program};
+    use floodway_policy::balance::Balance;
     use floodway_policy::health::ProbePolicy;
+    use floodway_system::{Health, Probe, Run};
 
-    fn service(name: &str, command: Option<&str>, dir: &str) -> ServiceSpec {
-        let build = command.map(|command| Build { command: command.into(), dir: dir.into() });
-        let words = vec!["true".into()];
-        let program = Program { build, words, dir: dir.into(), env: Vec::new(), replicas: 1 };
-        ServiceSpec {
+    fn service(name: &str, build: Option<&str>, dir: &str) -> Service {
+        let run = Run {
+            build: build.map(str::to_owned),
+            command: vec!["true".into()],
+            dir: dir.into(),
+            env: Vec::new(),
+            replicas: 1,
+        };
+        Service {
             name: name.into(),
-            source: Source::Run(program),
-            probe_kind: ProbeKind::Tcp,
-            probe: ProbePolicy::default(),
+            source: Source::Run(run),
+            health: Health { probe: Probe::Tcp, policy: ProbePolicy::default() },
+            balance: Balance::RoundRobin,
             weights: Vec::new(),
+            timeout: std::time::Duration::from_secs(1),
         }
     }
 

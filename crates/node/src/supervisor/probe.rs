@@ -10,14 +10,14 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::ProbeKind;
+use floodway_system::Probe;
 
 /// Whether the replica at `address` is well, within `limit`.
-pub(super) async fn probe(kind: &ProbeKind, address: SocketAddr, limit: Duration) -> bool {
+pub(super) async fn probe(kind: &Probe, address: SocketAddr, limit: Duration) -> bool {
     let outcome = tokio::time::timeout(limit, async {
         match kind {
-            ProbeKind::Tcp => TcpStream::connect(address).await.map(drop),
-            ProbeKind::Http(path) => ask(path, address).await,
+            Probe::Tcp => TcpStream::connect(address).await.map(drop),
+            Probe::Http(path) => ask(path, address).await,
         }
     });
     match outcome.await {

@@ -18,6 +18,7 @@ use std::time::Duration;
 use floodway_policy::health::Health;
 use floodway_policy::retry::{Backoff, Restart};
 use floodway_policy::{EndpointId, EndpointState, Rng, ServiceId, Time};
+use floodway_system::{Run, Service, Source};
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,7 +26,7 @@ use super::board::{Board, Phase};
 use super::ports::{self, Ports, Reserved};
 use super::probe::probe;
 use super::process::{self, Process, ending};
-use super::{Program, ServiceSpec, Source, Surroundings, Then};
+use super::{Surroundings, Then};
 use crate::error::NodeError;
 
 /// Waits before a replica that died is started again.
@@ -60,7 +61,7 @@ pub(super) enum Order {
 pub(super) struct Parts {
     pub(super) place: ServiceId,
     pub(super) slot: u16,
-    pub(super) spec: Arc<ServiceSpec>,
+    pub(super) spec: Arc<Service>,
     pub(super) api_port: Option<u16>,
     pub(super) board: Arc<Board>,
     pub(super) ports: Arc<Ports>,
@@ -115,7 +116,7 @@ impl Replica {
         let mut next = Next::Start;
         loop {
             next = match (next, &spec.source) {
-                (Next::Start, Source::Run(program)) => self.start_and_live(program).await,
+                (Next::Start, Source::Run(run)) => self.start_and_live(run).await,
                 (Next::Start, Source::At(_)) => self.watch_from_afar().await,
                 (Next::Pause(pause), _) => self.pause(pause).await,
                 (Next::Park, _) => self.park().await,
@@ -133,9 +134,9 @@ impl Replica {
         self.parts.surroundings.clock.now()
     }
 
-    async fn start_and_live(&mut self, program: &Program) -> Next {
+    async fn start_and_live(&mut self, run: &Run) -> Next {
         let started = self.now();
-        let (process, port) = match self.start(program) {
+        let (process, port) = match self.start(run) {
             Ok(running) => running,
             Err(error) => {
                 tracing::error!(replica = &*self.name, %error, "could not be started");
@@ -148,12 +149,11 @@ impl Replica {
         next
     }
 
-    fn start(&self, program: &Program) -> io::Result<(Process, u16)> {
+    fn start(&self, run: &Run) -> io::Result<(Process, u16)> {
         let port = self.parts.ports.lend()?;
         let Surroundings { guard, output, .. } = &self.parts.surroundings;
-        let started = self
-            .command(program, port)
-            .and_then(|command| Process::spawn(guard, command, &self.name, output));
+        let started =
+            self.command(run, port).and_then(|command| Process::spawn(guard, command, &self.name, output));
         match started {
             Ok(process) => {
                 self.parts.board.enter(self.id(), process::loopback(port), Some(process.id()));
@@ -166,14 +166,14 @@ impl Replica {
         }
     }
 
-    fn command(&self, program: &Program, port: u16) -> io::Result<Command> {
+    fn command(&self, run: &Run, port: u16) -> io::Result<Command> {
         let Parts { spec, slot, api_port, surroundings, .. } = &self.parts;
         let (word, arguments) =
-            program.words.split_first().ok_or_else(|| io::Error::other("`run` is empty"))?;
-        let path = process::resolve(&spec.name, word, &program.dir).map_err(io::Error::other)?;
+            run.command.split_first().ok_or_else(|| io::Error::other("`run` is empty"))?;
+        let path = process::resolve(&spec.name, word, &run.dir).map_err(io::Error::other)?;
         let mut command = surroundings.guard.command(&path, arguments)?;
         command
-            .current_dir(&program.dir)
+            .current_dir(&run.dir)
             .env("PORT", port.to_string())
             .env("DAPR_GRPC_PORT", self.grpc.port.to_string())
             .env("FLOODWAY_REPLICA", slot.to_string())
@@ -185,7 +185,7 @@ impl Replica {
         if let Some(token) = &surroundings.api_token {
             command.env("DAPR_API_TOKEN", token);
         }
-        command.envs(program.env.iter().map(|(name, value)| (name, value)));
+        command.envs(run.env.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
 
@@ -318,9 +318,9 @@ impl Replica {
 async fn watch(id: EndpointId, parts: &Parts, name: &str, address: SocketAddr) -> Infallible {
     let Parts { spec, board, surroundings, .. } = parts;
     let clock = surroundings.clock;
-    let mut health = Health::new(spec.probe, clock.now());
+    let mut health = Health::new(spec.health.policy, clock.now());
     loop {
-        let is_well = probe(&spec.probe_kind, address, spec.probe.timeout).await;
+        let is_well = probe(&spec.health.probe, address, spec.health.policy.timeout).await;
         let before = health.state();
         let pause = health.observe(is_well, clock.now());
         if health.state() != before {

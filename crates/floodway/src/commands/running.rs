@@ -1,0 +1,54 @@
+//! What commands share: reading the system file, and finding its node.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::Context;
+use floodway_node::admin::client::Client;
+use floodway_node::data;
+use floodway_system::{Mistakes, Source, System, Token};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::{RunningNode, SystemFile};
+use crate::failure::Failure;
+
+/// Reads a system file with this process's environment and the engines there are.
+pub(super) fn system(file: &SystemFile, profile: Option<&str>) -> Result<System, Failure> {
+    let env = |name: &str| std::env::var(name).ok();
+    let mut system = floodway_system::load(&file.path, profile, &env, floodway_node::ENGINES)
+        .map_err(|found| mistake(&found))?;
+    make_absolute(&mut system).context("could not find the present folder")?;
+    Ok(system)
+}
+
+/// Children run in other folders, so a path must mean the same there.
+fn make_absolute(system: &mut System) -> std::io::Result<()> {
+    let services = system.services.iter_mut().filter_map(|service| match &mut service.source {
+        Source::Run(run) => Some(&mut run.dir),
+        Source::At(_) => None,
+    });
+    let audits = system.loads.iter_mut().filter_map(|load| load.audit.as_mut()).map(|audit| &mut audit.dir);
+    for path in services.chain(audits).chain([&mut system.node.data]) {
+        *path = std::path::absolute(Path::new(".").join(&*path))?;
+    }
+    Ok(())
+}
+
+/// What is wrong with a file, as shown on stderr.
+fn mistake(found: &Mistakes) -> Failure {
+    let noun = if found.count() == 1 { "mistake" } else { "mistakes" };
+    let count = format!("{} {noun} in {}", found.count(), found.file());
+    let has_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let shown = if has_colours { found.coloured().to_string() } else { found.to_string() };
+    Failure::Mistake(format!("{}\n\n{count}", shown.trim_end()))
+}
+
+/// A client of the node that runs on the file's data folder, and a runtime to use it on.
+pub(super) fn client(node: &RunningNode) -> Result<(Client, Runtime), Failure> {
+    let system = system(&node.file, node.profile.as_deref())?;
+    let file = data::find(&system.node.data)?;
+    let token = system.node.admin_token.as_ref().map(Token::reveal).map(str::to_owned);
+    let runtime =
+        Builder::new_current_thread().enable_all().build().context("could not start the runtime")?;
+    Ok((Client { address: file.admin, token }, runtime))
+}

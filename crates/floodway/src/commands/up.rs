@@ -1,0 +1,178 @@
+//! `floodway up`
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use floodway_node::load::Outcome;
+use floodway_node::node::find_load;
+use floodway_node::supervisor::Line;
+use floodway_node::{Node, Options, Progress};
+use floodway_system::{NamedLoad, System};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::cli::{LogForm, Up};
+use crate::console::{Console, View, Viewer};
+use crate::failure::Failure;
+use crate::logging;
+
+/// Pause between two lines about a load where there is no progress bar.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+pub(super) fn run(up: &Up, form: LogForm) -> Result<ExitCode, Failure> {
+    let system = super::running::system(&up.file, up.profile.as_deref())?;
+    if let Some(name) = &up.load {
+        find_load(&system, name)?;
+    }
+    let console = Console::start(form, up.quiet).context("could not start the console's thread")?;
+    logging::install(form, up.quiet, console.log());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    // On this thread: the kernel ends replicas with the thread that started them.
+    let outcome = runtime.block_on(up_and_down(system, up, &console));
+    drop(runtime);
+    console.finish();
+    outcome
+}
+
+async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::new().context("could not listen for signals")?;
+    let (progress, building) = mpsc::channel(64);
+    let options = Options { build: !up.no_build, output: console.lines(), progress };
+    let viewer = console.viewer();
+    let node = tokio::select! {
+        node = Box::pin(Node::start(system, options)) => Box::new(node?),
+        never = show_builds(building, &viewer) => match never {},
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopped before the start was over");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    viewer.show(View::Node(node.observer()));
+    for address in node.addresses() {
+        tracing::info!(address = %format_args!("http://{address}"), "the gateway listens");
+    }
+    let verdict = tokio::select! {
+        verdict = Box::pin(work(&node, up, console)) => verdict,
+        () = node.told_to_stop() => Ok(interrupted(up, "the admin API")),
+        name = signals.next() => Ok(interrupted(up, name)),
+    };
+    tokio::select! {
+        stopped = Box::pin((*node).stop()) => stopped?,
+        name = signals.next() => {
+            tracing::warn!(signal = name, "ended at once: requests under way are cut off");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    tracing::info!("stopped");
+    verdict
+}
+
+/// Being told to stop is no failure, unless a load was to be judged first.
+fn interrupted(up: &Up, by: &str) -> ExitCode {
+    tracing::info!(by, "draining; a second signal ends everything at once");
+    if up.exit { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What a node does while it runs. Returns only when it is to stop by itself.
+async fn work(node: &Node, up: &Up, console: &Console) -> Result<ExitCode, Failure> {
+    let announce = async {
+        let took = node.all_ready().await;
+        tracing::info!(after = %format_args!("{:.2} s", took.as_secs_f64()), "all replicas are ready");
+        std::future::pending::<Infallible>().await
+    };
+    let load = async {
+        let Some(name) = &up.load else { return std::future::pending().await };
+        let outcome = perform(node, node.load(name)?, console).await?;
+        Ok(if outcome.held() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    };
+    let mut announce = pin!(announce);
+    let verdict: Result<ExitCode, Failure> = tokio::select! {
+        verdict = load => verdict,
+        never = &mut announce => match never {},
+    };
+    match verdict {
+        Err(failure) if !up.exit => {
+            console.print(&failure.to_string()).await;
+            std::future::pending().await
+        }
+        Ok(_) if !up.exit => std::future::pending().await,
+        verdict => verdict,
+    }
+}
+
+async fn perform(node: &Node, load: &NamedLoad, console: &Console) -> Result<Outcome, Failure> {
+    let viewer = console.viewer();
+    let (name, has_table) = (load.name.clone(), console.has_table());
+    let told = AtomicU64::new(0);
+    let progress = move |progress: Progress| {
+        if has_table {
+            viewer.show(View::Load(name.clone(), progress));
+        } else if told.swap(periods(progress), Ordering::Relaxed) != periods(progress) {
+            let Progress { ended, total, accepted, in_flight, .. } = progress;
+            tracing::info!(load = name, ended, total, accepted, in_flight, "under load");
+        }
+    };
+    let outcome = node.run_load(load, progress).await?;
+    console.viewer().show(View::LoadOver);
+    console.print(&describe(load, &outcome)).await;
+    Ok(outcome)
+}
+
+/// How often the log told of a load so far.
+fn periods(progress: Progress) -> u64 {
+    progress.elapsed.as_secs() / PROGRESS_EVERY.as_secs()
+}
+
+/// The report, what did not hold, and the verdict.
+fn describe(load: &NamedLoad, outcome: &Outcome) -> String {
+    let mut lines = vec![String::new(), format!("load {}", load.name)];
+    lines.extend(outcome.report.to_string().lines().map(str::to_owned));
+    lines.extend(outcome.unmet.iter().map(|unmet| format!("expectation not met: {unmet}")));
+    if outcome.unmet.is_empty() {
+        lines.push("expectations held".into());
+    }
+    if let Some(audit) = &outcome.audit {
+        let verdict = if audit.is_green { "audit green" } else { "audit failed" };
+        lines.push(format!("{verdict} ({})", audit.ending));
+    }
+    lines.push(format!("journal {}", outcome.journal.display()));
+    lines.join("\n")
+}
+
+/// Shows what builds print until the start is over.
+async fn show_builds(mut building: mpsc::Receiver<Line>, viewer: &Viewer) -> Infallible {
+    while let Some(line) = building.recv().await {
+        viewer.show(View::Building(format!("{}: {}", line.from, line.text)));
+    }
+    std::future::pending().await
+}
+
+/// Ctrl-C and what service managers send.
+#[derive(Debug)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// The name of the next one. Cancel safe.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Where the node's own log goes: to the console, which keeps it apart from the live table.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::LogForm;
+use crate::console::Log;
+
+/// Installs the log for the whole process.
+pub(crate) fn install(form: LogForm, is_quiet: bool, log: Log) {
+    let level = if is_quiet { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_env("FLOODWAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Writer(log));
+    match form {
+        LogForm::Human => builder.without_time().with_target(false).with_ansi(false).compact().init(),
+        LogForm::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+#[derive(Debug)]
+struct Writer(Log);
+
+/// Gathers one event's text and hands it over whole.
+#[derive(Debug)]
+struct Event {
+    log: Log,
+    text: Vec<u8>,
+}
+
+impl<'a> MakeWriter<'a> for Writer {
+    type Writer = Event;
+
+    fn make_writer(&'a self) -> Event {
+        Event { log: self.0.clone(), text: Vec::new() }
+    }
+}
+
+impl io::Write for Event {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        self.log.write(String::from_utf8_lossy(&self.text).trim_end());
+    }
+}

@@ -1,0 +1,172 @@
+//! The admin API: what `floodway status` and `floodway drain` talk to.
+//!
+//! ```text
+//! GET  /healthz                            200 while the node runs
+//! GET  /status                             NodeStatus as JSON
+//! POST /drain/{service}/{replica}[?stop]   200 once the replica is drained
+//! POST /stop                               202; the node drains and ends
+//! ```
+//! It listens on loopback unless the file says otherwise, and then wants `Authorization: Bearer`. A
+//! browser may reach loopback from any page, so a request with an `Origin`, or for a host name that is
+//! not this machine's, is refused.
+
+pub mod client;
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::error::NodeError;
+use crate::status::Observer;
+use crate::supervisor::{Handle, Then};
+
+/// Connections at once; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 64;
+/// Time for a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the admin API tells and commands.
+#[derive(Debug)]
+pub struct Admin {
+    /// Wanted from clients, where there is one.
+    pub token: Option<String>,
+    /// Tells how the node is.
+    pub observer: Observer,
+    /// Drains replicas.
+    pub replicas: Handle,
+    /// Told when the node is to stop.
+    pub stop: Arc<Notify>,
+}
+
+// === impl Admin ===
+
+impl Admin {
+    /// Serves `listener` until it is dropped.
+    pub async fn serve(self, listener: TcpListener) -> Infallible {
+        let admin = Arc::new(self);
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.len() >= CONNECTIONS_MAX {
+                connections.join_next().await;
+            }
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let admin = Arc::clone(&admin);
+                    connections.spawn(serve_connection(admin, TokioIo::new(stream)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection to the admin API");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        match (request.method(), path) {
+            _ if !is_local(request) => problem(StatusCode::FORBIDDEN, "this API is not for web pages"),
+            (&Method::GET, "/healthz") => json(StatusCode::OK, &serde_json::json!({ "status": "ok" })),
+            _ if !self.is_allowed(request) => {
+                problem(StatusCode::UNAUTHORIZED, "the admin API wants its token: Authorization: Bearer …")
+            }
+            (&Method::GET, "/status") => json(StatusCode::OK, &self.observer.status()),
+            (&Method::POST, "/stop") => {
+                self.stop.notify_one();
+                json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "stopping" }))
+            }
+            (&Method::POST, _) if path.starts_with("/drain/") => self.drain(request).await,
+            _ => problem(
+                StatusCode::NOT_FOUND,
+                "there is GET /status, POST /drain/{service}/{replica}, POST /stop",
+            ),
+        }
+    }
+
+    async fn drain(&self, request: &Request<Incoming>) -> Answer {
+        let mut words = request.uri().path().split('/').skip(2);
+        let (Some(service), Some(Ok(slot)), None) =
+            (words.next(), words.next().map(str::parse), words.next())
+        else {
+            return problem(StatusCode::BAD_REQUEST, "expected /drain/{service}/{replica}");
+        };
+        let then = if request.uri().query() == Some("stop") { Then::StayOut } else { Then::StartAgain };
+        match self.replicas.drain(service, slot, then).await {
+            Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "drained" })),
+            Err(NodeError::Refused { detail }) => problem(StatusCode::CONFLICT, &detail),
+            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+
+    fn is_allowed(&self, request: &Request<Incoming>) -> bool {
+        let Some(token) = &self.token else { return true };
+        let given = request.headers().get(header::AUTHORIZATION).map(http::HeaderValue::as_bytes);
+        given
+            .and_then(|given| given.strip_prefix(b"Bearer "))
+            .is_some_and(|given| equal(given, token.as_bytes()))
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
+
+async fn serve_connection(admin: Arc<Admin>, io: TokioIo<tokio::net::TcpStream>) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let admin = Arc::clone(&admin);
+        async move { Ok::<_, Infallible>(admin.answer(&request).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(io, service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection to the admin API broke off");
+    }
+}
+
+/// Whether a request comes from a program rather than from a web page of someone else.
+fn is_local(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_address = host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok();
+    let is_localhost = host == "localhost" || host.starts_with("localhost:");
+    (is_address || is_localhost) && !request.headers().contains_key(header::ORIGIN)
+}
+
+/// Compares without telling by its time where the difference is.
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}
+
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
+    match serde_json::to_vec(value) {
+        Ok(body) => respond(status, "application/json", body),
+        Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string().into()),
+    }
+}
+
+/// RFC 9457.
+fn problem(status: StatusCode, detail: &str) -> Answer {
+    let title = status.canonical_reason().unwrap_or_default();
+    let value = serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail });
+    respond(status, "application/problem+json", value.to_string().into())
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    answer
+}

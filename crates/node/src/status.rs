@@ -1,0 +1,139 @@
+//! How a node is, as `floodway status` shows it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use floodway_policy::{EndpointState, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::supervisor::{Handle, Phase, ReplicaRow, Traffic};
+
+/// A node at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// The system it runs.
+    pub system: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds since it was started.
+    pub uptime_s: f64,
+    /// Where it takes requests, and how many it took.
+    pub gateway: GatewayStatus,
+    /// What its engine found when it was opened; absent where the system has no store, topic or lock.
+    pub engine: Option<EngineStatus>,
+    /// The services in the order of the file.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// The entry for outside traffic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStatus {
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    /// Client connections open now.
+    pub connections: u64,
+    /// Requests under way, from clients and between services.
+    pub in_flight: u64,
+    /// Requests that were taken since the start.
+    pub requests: u64,
+}
+
+/// What the embedded engine found when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineStatus {
+    /// Records of the log that were applied again.
+    pub replayed: u64,
+    /// Bytes of a torn end that were cut off; none of them was ever acknowledged.
+    pub cut_bytes: u64,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its replicas by number.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// One replica.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplicaStatus {
+    /// As in `order/0`.
+    pub replica: String,
+    /// `starting`, `ready`, `unhealthy`, `draining`, `dead` or `stopped`.
+    pub state: String,
+    /// Its process, where the node started one that lives.
+    pub pid: Option<u32>,
+    /// Where it listens, once it was started.
+    pub address: Option<SocketAddr>,
+    /// Its port of the block API.
+    pub api_port: Option<u16>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Requests under way on it.
+    pub in_flight: u64,
+    /// Seconds since its present process was started; 0 without one.
+    pub uptime_s: f64,
+}
+
+/// Tells how a node is, at any time and from any thread. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    pub(crate) system: Arc<str>,
+    pub(crate) addresses: Arc<[SocketAddr]>,
+    pub(crate) engine: Option<EngineStatus>,
+    pub(crate) replicas: Handle,
+    pub(crate) traffic: Arc<dyn Traffic>,
+    pub(crate) clock: Clock,
+}
+
+// === impl Observer ===
+
+impl Observer {
+    /// How the node is now.
+    pub fn status(&self) -> NodeStatus {
+        let now = self.clock.now();
+        let services = self.replicas.table().services;
+        let services = services
+            .iter()
+            .map(|service| ServiceStatus {
+                name: service.name.clone(),
+                replicas: service.replicas.iter().map(|row| self.replica(&service.name, row, now)).collect(),
+            })
+            .collect();
+        NodeStatus {
+            system: self.system.to_string(),
+            pid: std::process::id(),
+            uptime_s: now.since(Time::ZERO).as_secs_f64(),
+            gateway: self.gateway(),
+            engine: self.engine.clone(),
+            services,
+        }
+    }
+
+    fn gateway(&self) -> GatewayStatus {
+        let counts = self.traffic.counts();
+        GatewayStatus {
+            addresses: self.addresses.to_vec(),
+            connections: counts.connections,
+            in_flight: counts.in_flight,
+            requests: counts.requests,
+        }
+    }
+
+    fn replica(&self, service: &str, row: &ReplicaRow, now: Time) -> ReplicaStatus {
+        let is_gone = matches!(row.phase, Phase::Stopped | Phase::Is(EndpointState::Dead));
+        ReplicaStatus {
+            replica: format!("{service}/{}", row.id.slot),
+            state: row.phase.to_string(),
+            pid: row.pid,
+            address: (row.address.port() != 0).then_some(row.address),
+            api_port: row.api_port,
+            restarts: row.id.incarnation,
+            in_flight: self.traffic.in_flight(row.id),
+            uptime_s: if is_gone { 0.0 } else { now.since(row.since).as_secs_f64() },
+        }
+    }
+}
