@@ -1,3 +1,27 @@
-//! The data plane: sockets, HTTP, pools; performs what policy decides.
+//! The data plane: listeners, HTTP, connection pools. It performs what `policy` decides.
+//!
+//! A request costs four system calls (read, write, read, write) and nearly nothing else: no lock, no
+//! other thread. Each worker has a thread, a listener, a view of the endpoints and connections of its
+//! own; configuration and membership reach it as immutable snapshots.
 
 #![forbid(unsafe_code)]
+
+mod body;
+mod clock;
+mod connection;
+mod counts;
+mod forward;
+mod head;
+mod invoke;
+mod membership;
+mod perform;
+mod pool;
+mod respond;
+mod tasks;
+mod tunnel;
+mod worker;
+mod workers;
+
+pub use counts::Counts;
+pub use membership::Memberships;
+pub use workers::{Shutdown, StartError, WorkerContext, Workers, WorkersOptions};

@@ -1,0 +1,59 @@
+//! One worker in front of the given servers, for measuring: `bare_gateway LISTEN UPSTREAM…`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use floodway_gateway::{Memberships, Workers, WorkersOptions};
+use floodway_policy::balance::Balance;
+use floodway_policy::health::ProbePolicy;
+use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
+use floodway_policy::snapshot::{CallPolicy, RoutePolicy, ServicePolicy};
+use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let addresses: Vec<SocketAddr> =
+        std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let (listen, upstreams) = addresses.split_first().ok_or("usage: bare_gateway LISTEN UPSTREAM…")?;
+    let service = ServiceId(0);
+    let call = CallPolicy {
+        service,
+        timeout: Duration::from_secs(30),
+        connect_timeout: Duration::from_secs(2),
+        retries: 2,
+    };
+    let path = PathPattern::parse("/*").ok_or("a pattern")?;
+    let snapshot = Snapshot {
+        services: vec![ServicePolicy {
+            name: "backend".to_owned(),
+            balance: Balance::RoundRobin,
+            probe: ProbePolicy::default(),
+            call,
+        }],
+        router: Router::new([(Pattern { host: None, path, methods: Methods::ALL }, RouteId(0))]),
+        routes: vec![RoutePolicy { call, body_max: 10 << 20 }],
+        ..Snapshot::default()
+    };
+    let members = (0_u16..).zip(upstreams).map(|(slot, &address)| Member {
+        id: EndpointId { service, slot, incarnation: 0 },
+        address,
+        weight: Weight::ONE,
+        state: EndpointState::Ready,
+    });
+    let memberships = Memberships::default();
+    memberships.publish(Membership { services: vec![members.collect()] });
+    let options = WorkersOptions {
+        count: 1,
+        listen: vec![*listen],
+        snapshot: Arc::new(snapshot),
+        memberships,
+        seed: 1,
+    };
+    let _workers = Workers::start(&options)?;
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,115 @@
+//! Bodies on their way through. Nothing is collected: a frame is passed on when its receiver has room.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use floodway_blocks::invoke::{Body as AnyBody, BodyError};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::perform::Relay;
+
+/// What is sent to a service.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// A client's, counted against a limit.
+    Client { body: Incoming, left: u64 },
+    /// A caller's inside this node.
+    Caller(AnyBody),
+    /// None, or one that was taken to be sent.
+    Empty,
+}
+
+/// What is sent to a client.
+#[derive(Debug)]
+pub(crate) enum ResponseBody {
+    /// A service's.
+    Relay(Relay),
+    /// Our own words.
+    Own(Option<Bytes>),
+}
+
+/// A client's body is larger than its route allows.
+#[derive(Debug, thiserror::Error)]
+#[error("the request body is larger than allowed")]
+pub(crate) struct TooLarge;
+
+impl RequestBody {
+    /// Whether nothing would be sent, so that it can be sent any number of times.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_end_stream()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Client { body, left } => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                if let Some(Ok(frame)) = &frame
+                    && let Some(data) = frame.data_ref()
+                {
+                    match left.checked_sub(data.len() as u64) {
+                        Some(rest) => *left = rest,
+                        None => return Poll::Ready(Some(Err(TooLarge.into()))),
+                    }
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Self::Caller(body) => Pin::new(body).poll_frame(cx),
+            Self::Empty => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Client { body, .. } => body.is_end_stream(),
+            Self::Caller(body) => body.is_end_stream(),
+            Self::Empty => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Client { body, .. } => body.size_hint(),
+            Self::Caller(body) => body.size_hint(),
+            Self::Empty => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Relay(relay) => Pin::new(relay).poll_frame(cx),
+            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Relay(relay) => relay.is_end_stream(),
+            Self::Own(text) => text.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Relay(relay) => relay.size_hint(),
+            Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Performs what `policy::exchange` decides for one request: connects, sends, waits, relays.
+
+use std::error::Error as _;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use floodway_blocks::invoke::BodyError;
+use floodway_policy::exchange::{Action, Actions, AttemptId, Event, Exchange, Facts, Failure, Refusal};
+use floodway_policy::snapshot::CallPolicy;
+use floodway_policy::{EndpointId, Time};
+use http::{Method, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::body::{RequestBody, TooLarge};
+use crate::pool::{self, Connection};
+use crate::worker::Worker;
+
+/// A request's exchange while it lasts. However it ends, what it holds is given back.
+struct Life {
+    worker: Rc<Worker>,
+    exchange: Exchange,
+}
+
+/// A response on its way back. At its end its connection goes back to the pool; dropped before, the
+/// connection is closed, as the rest of the response is still on it.
+pub(crate) struct Relay {
+    body: Incoming,
+    connection: Option<Connection>,
+    life: Life,
+}
+
+/// A request that brought no response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused {
+    pub(crate) why: Refusal,
+    /// The client's body grew beyond its limit.
+    pub(crate) is_too_large: bool,
+}
+
+/// What an attempt needs.
+struct Attempt {
+    id: AttemptId,
+    endpoint: EndpointId,
+    connect_by: Time,
+    fresh: bool,
+}
+
+/// A request that may have to be sent more than once.
+struct Outgoing {
+    next: Option<Request<RequestBody>>,
+    /// The head again, where sending it again is safe.
+    copy: Option<Request<()>>,
+    is_too_large: bool,
+}
+
+/// Carries a request to a service and brings the head of the response; its body follows as a stream.
+/// Dropping the future abandons the request.
+pub(crate) async fn perform(
+    worker: &Rc<Worker>,
+    call: CallPolicy,
+    key: u64,
+    request: Request<RequestBody>,
+) -> Result<Response<Relay>, Refused> {
+    let facts =
+        Facts { key, idempotent: is_idempotent(request.method()), repeatable: request.body().is_empty() };
+    let mut outgoing = Outgoing::new(request, facts, call);
+    let mut life = Life { worker: Rc::clone(worker), exchange: Exchange::new(call, facts) };
+    worker.refresh();
+    let mut event = Event::Arrived;
+    let mut deadline = Time::NEVER;
+    loop {
+        let mut attempt = None;
+        for action in life.step(event) {
+            match action {
+                Action::Send { attempt: id, endpoint, connect_by, fresh } => {
+                    attempt = Some(Attempt { id, endpoint, connect_by, fresh });
+                }
+                Action::WakeAt(time) => deadline = time,
+                Action::Answer(why) => return Err(Refused { why, is_too_large: outgoing.is_too_large }),
+                // An attempt is given up by dropping its future, which has happened by now.
+                Action::Cancel(_) | Action::Relay(_) => {}
+            }
+        }
+        let attempt = attempt.expect("an exchange that is not over sends");
+        let id = attempt.id;
+        if id.0 > 0 {
+            worker.counters.retries.add_one();
+        }
+        let until = worker.clock.instant(deadline);
+        event = match tokio::time::timeout_at(until, send(worker, &attempt, &mut outgoing)).await {
+            Ok(Ok((response, connection))) => {
+                for action in life.step(Event::Replied { attempt: id }) {
+                    debug_assert_eq!(action, Action::Relay(id));
+                }
+                return Ok(response.map(|body| Relay { body, connection: Some(connection), life }));
+            }
+            Ok(Err(failure)) => Event::Failed { attempt: id, failure },
+            Err(_elapsed) => Event::Woke,
+        };
+    }
+}
+
+/// One attempt: a connection, the request, the head of the response.
+async fn send(
+    worker: &Worker,
+    attempt: &Attempt,
+    outgoing: &mut Outgoing,
+) -> Result<(Response<Incoming>, Connection), Failure> {
+    let mut connection = connection(worker, attempt).await?;
+    match connection.sender.try_send_request(outgoing.take()).await {
+        Ok(response) => Ok((response, connection)),
+        Err(mut error) => Err(match error.take_message() {
+            Some(unsent) => {
+                outgoing.next = Some(unsent);
+                if connection.is_used { Failure::StaleConnection } else { Failure::ConnectRefused }
+            }
+            None => outgoing.failure(&error.into_error()),
+        }),
+    }
+}
+
+async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Failure> {
+    if !attempt.fresh {
+        let kept = worker.pool.borrow_mut().take(attempt.endpoint, worker.clock.now());
+        if let Some(mut kept) = kept {
+            // Its last response was read to the end; it takes a moment at most to be ready again.
+            return match kept.sender.ready().await {
+                Ok(()) => Ok(kept),
+                Err(_closed) => Err(Failure::StaleConnection),
+            };
+        }
+    }
+    let Some(address) = worker.address(attempt.endpoint) else { return Err(Failure::ConnectRefused) };
+    let connect = pool::connect(attempt.endpoint, address, &worker.tasks);
+    match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, %address, "could not connect to an endpoint");
+            Err(Failure::ConnectRefused)
+        }
+        Err(_elapsed) => Err(Failure::ConnectTimedOut),
+    }
+}
+
+/// RFC 9110 §9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE
+    )
+}
+
+// === impl Outgoing ===
+
+impl Outgoing {
+    fn new(request: Request<RequestBody>, facts: Facts, call: CallPolicy) -> Self {
+        let may_repeat = facts.idempotent && facts.repeatable && call.retries > 0;
+        let copy = may_repeat.then(|| head_of(&request));
+        Self { next: Some(request), copy, is_too_large: false }
+    }
+
+    fn take(&mut self) -> Request<RequestBody> {
+        let again = || {
+            let head = self.copy.as_ref().expect("only what may be repeated is sent again");
+            head_of(head).map(|()| RequestBody::Empty)
+        };
+        self.next.take().unwrap_or_else(again)
+    }
+
+    fn failure(&mut self, error: &hyper::Error) -> Failure {
+        let too_large =
+            |error: &hyper::Error| error.source().is_some_and(<dyn std::error::Error>::is::<TooLarge>);
+        if error.is_user() {
+            self.is_too_large = too_large(error);
+            return Failure::RequestBody;
+        }
+        tracing::debug!(%error, "an endpoint did not answer");
+        if error.is_parse() { Failure::Malformed } else { Failure::Broken }
+    }
+}
+
+fn head_of<T>(request: &Request<T>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.headers_mut() = request.headers().clone();
+    head
+}
+
+// === impl Life ===
+
+impl Life {
+    fn step(&mut self, event: Event) -> Actions {
+        let worker = &*self.worker;
+        let mut cluster = worker.cluster.borrow_mut();
+        self.exchange.step(event, worker.clock.now(), &mut worker.rng.borrow_mut(), &mut cluster)
+    }
+
+    /// A last event, after which there is nothing left to do.
+    fn end(&mut self, event: Event) {
+        self.step(event).for_each(|action| debug_assert!(matches!(action, Action::Cancel(_))));
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if !self.exchange.is_over() {
+            self.end(Event::Abandoned);
+        }
+    }
+}
+
+// === impl Relay ===
+
+impl Relay {
+    fn finish(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.life.end(Event::Finished);
+            let worker = &self.life.worker;
+            worker.pool.borrow_mut().put(connection, worker.clock.now());
+        }
+    }
+}
+
+impl Body for Relay {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let relay = self.get_mut();
+        match ready!(Pin::new(&mut relay.body).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                if relay.body.is_end_stream() {
+                    relay.finish();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+            None => {
+                relay.finish();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // A body that has nothing (left) is never polled to its end.
+        if self.body.is_end_stream() {
+            self.finish();
+        }
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay").field("body", &self.body).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! Answers of the gateway itself, as problem details (RFC 9457).
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use floodway_policy::exchange::Refusal;
+use floodway_policy::routing::Methods;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+
+use crate::body::ResponseBody;
+use crate::head::REQUEST_ID;
+use crate::perform::Refused;
+
+/// Why the gateway answers itself. Each has a page in `docs/errors`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Problem {
+    NoRoute,
+    MethodNotAllowed(Methods),
+    BodyTooLarge,
+    BadBody,
+    BadRequest(&'static str),
+    ConnectRefused,
+    NoEndpoint,
+    Unreachable,
+    BadGateway,
+    TimedOut,
+}
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// Seconds after which a service may be there again.
+const SOON: HeaderValue = HeaderValue::from_static("1");
+
+impl Problem {
+    fn code(self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "FW-3400",
+            Self::BadBody => "FW-3401",
+            Self::NoRoute => "FW-3404",
+            Self::MethodNotAllowed(_) => "FW-3405",
+            Self::BodyTooLarge => "FW-3413",
+            Self::ConnectRefused => "FW-3501",
+            Self::Unreachable => "FW-3502",
+            Self::BadGateway => "FW-3512",
+            Self::NoEndpoint => "FW-3503",
+            Self::TimedOut => "FW-3504",
+        }
+    }
+
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) | Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ConnectRefused => StatusCode::NOT_IMPLEMENTED,
+            Self::Unreachable | Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    fn detail(self) -> &'static str {
+        match self {
+            Self::BadRequest(why) => why,
+            Self::BadBody => "the request body broke off",
+            Self::NoRoute => "no route matches this host and path",
+            Self::MethodNotAllowed(_) => "the route does not take this method",
+            Self::BodyTooLarge => "the request body is larger than the route allows",
+            Self::ConnectRefused => "this is no forward proxy",
+            Self::Unreachable => "no replica of the service could be reached; the request was not sent",
+            Self::BadGateway => "the service broke off before it answered",
+            Self::NoEndpoint => "no replica of the service is ready",
+            Self::TimedOut => "the service did not answer in time",
+        }
+    }
+
+    /// Whether the rest of the request may still be on its way, so that the connection cannot be used
+    /// again.
+    const fn ends_connection(self) -> bool {
+        matches!(self, Self::BodyTooLarge | Self::BadBody | Self::BadRequest(_) | Self::ConnectRefused)
+    }
+
+    /// The answer.
+    pub(crate) fn response(self, id: &HeaderValue) -> Response<ResponseBody> {
+        let status = self.status();
+        let mut response = Response::new(ResponseBody::Own(Some(self.body(id))));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, PROBLEM_JSON);
+        headers.insert(REQUEST_ID, id.clone());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, SOON);
+        }
+        if let Self::MethodNotAllowed(methods) = self {
+            let names: Vec<_> = methods.names().collect();
+            let names = HeaderValue::from_str(&names.join(", ")).expect("method names are plain");
+            headers.insert(ALLOW, names);
+        }
+        if self.ends_connection() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn body(self, id: &HeaderValue) -> Bytes {
+        let status = self.status();
+        let mut body = String::with_capacity(192);
+        write!(
+            body,
+            r#"{{"type":"{}","title":"{}","status":{},"detail":"{}","instance":"{}"}}"#,
+            self.code(),
+            status.canonical_reason().unwrap_or_default(),
+            status.as_u16(),
+            self.detail(),
+            plain(id),
+        )
+        .expect("a string takes all text");
+        body.into()
+    }
+}
+
+/// A request id as it may stand in JSON: what would need an escape is left out.
+fn plain(id: &HeaderValue) -> String {
+    let text = id.to_str().unwrap_or_default();
+    text.chars().filter(|c| !matches!(c, '"' | '\\')).collect()
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused.why {
+            Refusal::NoEndpoint => Self::NoEndpoint,
+            Refusal::Unreachable => Self::Unreachable,
+            Refusal::BadGateway => Self::BadGateway,
+            Refusal::TimedOut => Self::TimedOut,
+            Refusal::RequestBody if refused.is_too_large => Self::BodyTooLarge,
+            Refusal::RequestBody => Self::BadBody,
+        }
+    }
+}

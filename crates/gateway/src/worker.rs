@@ -1,0 +1,98 @@
+//! What one worker owns: its view of the endpoints, its connections, its random stream. All of it stays
+//! on the worker's thread.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use floodway_policy::{Cluster, EndpointId, Rng, Snapshot};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::counts::Counters;
+use crate::membership::Memberships;
+use crate::pool::Pool;
+use crate::tasks::Tasks;
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Takes connections.
+    Serving,
+    /// Takes no more, and finishes what it has.
+    Draining,
+    /// Cuts off what is left.
+    Stopping,
+}
+
+pub(crate) struct Worker {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) clock: Clock,
+    pub(crate) cluster: RefCell<Cluster>,
+    pub(crate) rng: RefCell<Rng>,
+    pub(crate) pool: RefCell<Pool>,
+    pub(crate) tasks: Tasks,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    /// This worker's share of the connections that may be open.
+    pub(crate) connections_max: u64,
+    memberships: Memberships,
+    seen: Cell<u64>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        snapshot: Arc<Snapshot>,
+        memberships: Memberships,
+        counters: Arc<Counters>,
+        phase: watch::Receiver<Phase>,
+        connections_max: u64,
+        seed: u64,
+    ) -> Self {
+        let mut rng = Rng::new(seed);
+        let cluster = RefCell::new(Cluster::new(&snapshot, &mut rng));
+        Self {
+            snapshot,
+            clock: Clock::start(),
+            cluster,
+            rng: RefCell::new(rng),
+            pool: RefCell::default(),
+            tasks: Tasks::default(),
+            counters,
+            phase,
+            connections_max,
+            memberships,
+            seen: Cell::new(0),
+        }
+    }
+
+    /// Takes over a newer membership, if there is one.
+    pub(crate) fn refresh(&self) {
+        let mut seen = self.seen.get();
+        if let Some(membership) = self.memberships.newer(&mut seen) {
+            self.seen.set(seen);
+            let mut cluster = self.cluster.borrow_mut();
+            cluster.apply(&membership);
+            self.pool.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
+        }
+    }
+
+    pub(crate) fn address(&self, endpoint: EndpointId) -> Option<SocketAddr> {
+        self.cluster.borrow().endpoint(endpoint).map(|endpoint| endpoint.member.address)
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.rng.borrow_mut().next_u64()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.phase.borrow() > Phase::Serving
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}

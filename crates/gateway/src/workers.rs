@@ -1,0 +1,336 @@
+//! The worker threads: each with its own runtime, listeners and state.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use floodway_blocks::invoke::{Invoke, LocalFuture};
+use floodway_policy::Snapshot;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::connection;
+use crate::counts::{Counters, Counts};
+use crate::invoke::Caller;
+use crate::membership::Memberships;
+use crate::worker::{Phase, Worker};
+
+/// Connections that wait to be taken.
+const BACKLOG: i32 = 4096;
+/// Services that wait to be started on a worker.
+const SERVICES_MAX: usize = 1024;
+
+/// How workers are started.
+#[derive(Debug, Clone)]
+pub struct WorkersOptions {
+    /// How many; at least one.
+    pub count: usize,
+    /// Where they take requests. Port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// What they decide by.
+    pub snapshot: Arc<Snapshot>,
+    /// Who is there.
+    pub memberships: Memberships,
+    /// Start of their random streams.
+    pub seed: u64,
+}
+
+/// Why there are no workers.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no thread or no event queue.
+    #[error("could not start a worker")]
+    Thread(#[source] io::Error),
+}
+
+/// What a service that runs on a worker is given.
+#[derive(Debug, Clone)]
+pub struct WorkerContext {
+    /// Calls services of this system.
+    pub invoke: Rc<dyn Invoke>,
+    /// Tells when to end.
+    pub shutdown: Shutdown,
+}
+
+/// Tells a service of a worker when to end.
+#[derive(Debug, Clone)]
+pub struct Shutdown(watch::Receiver<Phase>);
+
+type Service = Box<dyn FnOnce(WorkerContext) -> LocalFuture<'static, ()> + Send>;
+
+/// The running workers. Dropping it stops them at once.
+#[derive(Debug)]
+pub struct Workers {
+    addresses: Vec<SocketAddr>,
+    phase: watch::Sender<Phase>,
+    services_phase: watch::Sender<Phase>,
+    threads: Vec<Thread>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    counters: Arc<Counters>,
+    services: mpsc::Sender<Service>,
+    handle: Option<JoinHandle<()>>,
+}
+
+// === impl Shutdown ===
+
+impl Shutdown {
+    /// Waits until it is time to take nothing new and finish.
+    pub async fn begun(&mut self) {
+        // A sender that is gone means the same.
+        drop(self.0.wait_for(|phase| *phase >= Phase::Draining).await);
+    }
+}
+
+// === impl Workers ===
+
+impl Workers {
+    /// Binds all addresses and starts the threads.
+    pub fn start(options: &WorkersOptions) -> Result<Self, StartError> {
+        let count = options.count.max(1);
+        let (addresses, mut listeners) = bind(&options.listen, count)?;
+        let (phase, _) = watch::channel(Phase::Serving);
+        let (services_phase, _) = watch::channel(Phase::Serving);
+        let mut workers = Self { addresses, phase, services_phase, threads: Vec::with_capacity(count) };
+        for index in 0..count {
+            let listeners = listeners.iter_mut().map(|of_address| of_address.remove(0)).collect();
+            workers.start_thread(index, listeners, options)?;
+        }
+        Ok(workers)
+    }
+
+    /// Where requests are taken, with the ports that were chosen.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Runs a service of the node on a worker's thread; `index` is taken modulo the number of workers.
+    /// Services are told to end by [`Workers::end_services`].
+    pub async fn spawn_on(&self, index: usize, service: Service) {
+        let thread = &self.threads[index % self.threads.len()];
+        if thread.services.send(service).await.is_err() {
+            tracing::error!("a worker has ended and takes no more services");
+        }
+    }
+
+    /// What all workers have counted.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for thread in &self.threads {
+            counts.add(&thread.counters);
+        }
+        counts
+    }
+
+    /// Takes no more connections, and waits until every request is answered and every client connection
+    /// has ended, at most `grace` long. Returns how many connections were left.
+    pub async fn drain(&self, grace: Duration) -> u64 {
+        const PAUSE: Duration = Duration::from_millis(5);
+        self.phase.send_replace(Phase::Draining);
+        let wait = async {
+            while self.counts().open_connections > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        match tokio::time::timeout(grace, wait).await {
+            Ok(()) => 0,
+            Err(_elapsed) => self.counts().open_connections,
+        }
+    }
+
+    /// Tells the services to take nothing new and end.
+    pub fn end_services(&self) {
+        self.services_phase.send_replace(Phase::Draining);
+    }
+
+    /// Cuts off what is left and waits for the threads. Services that were told to end get `grace`.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.end_services();
+        self.phase.send_replace(Phase::Stopping);
+        for thread in &mut self.threads {
+            if let Some(handle) = thread.handle.take()
+                && handle.join().is_err()
+            {
+                tracing::error!("a worker has panicked");
+            }
+        }
+    }
+
+    fn start_thread(
+        &mut self,
+        index: usize,
+        listeners: Vec<StdListener>,
+        options: &WorkersOptions,
+    ) -> Result<(), StartError> {
+        let counters = Arc::new(Counters::default());
+        let (services, started) = mpsc::channel(SERVICES_MAX);
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
+        let all = u64::from(options.snapshot.limits.connections_max);
+        let connections_max = all.div_ceil(options.count.max(1) as u64);
+        let make = {
+            let (snapshot, memberships) = (Arc::clone(&options.snapshot), options.memberships.clone());
+            let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
+            move || Worker::new(snapshot, memberships, counters, phase, connections_max, seed)
+        };
+        let shutdown = Shutdown(self.services_phase.subscribe());
+        let run = move || {
+            let local = LocalSet::new();
+            local.block_on(&runtime, run(Rc::new(make()), listeners, started, shutdown));
+        };
+        let spawned = thread::Builder::new().name(format!("worker-{index}")).spawn(run);
+        let handle = Some(spawned.map_err(StartError::Thread)?);
+        self.threads.push(Thread { counters, services, handle });
+        Ok(())
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A worker's life: listens, runs services, and ends when told and done.
+async fn run(
+    worker: Rc<Worker>,
+    listeners: Vec<StdListener>,
+    mut services: mpsc::Receiver<Service>,
+    shutdown: Shutdown,
+) {
+    for listener in listeners {
+        worker.tasks.spawn(listen(Rc::clone(&worker), listener));
+    }
+    let invoke: Rc<dyn Invoke> = Rc::new(Caller::new(Rc::clone(&worker)));
+    let context = WorkerContext { invoke, shutdown };
+    let own = crate::tasks::Tasks::default();
+    let mut phase = worker.phase.clone();
+    loop {
+        tokio::select! {
+            Some(service) = services.recv() => own.spawn(service(context.clone())),
+            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => break,
+        }
+    }
+    own.finished().await;
+    // Connections to endpoints end with their senders.
+    worker.pool.borrow_mut().retain(|_| false);
+}
+
+/// Takes connections until the worker drains.
+async fn listen(worker: Rc<Worker>, listener: StdListener) {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "a worker cannot listen"),
+    };
+    let mut phase = worker.phase.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection was gone at once");
+                    continue;
+                }
+                take(&worker, stream, client);
+            }
+            Err(error) => {
+                // Out of descriptors or memory: what is open goes on, and may end soon.
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn take(worker: &Rc<Worker>, stream: tokio::net::TcpStream, client: SocketAddr) {
+    struct Open(Rc<Worker>);
+    impl Drop for Open {
+        fn drop(&mut self) {
+            self.0.counters.open_connections.subtract_one();
+        }
+    }
+    let counters = &worker.counters;
+    // Each worker has its share: the kernel spreads connections evenly over the listeners.
+    if counters.open_connections.get() >= worker.connections_max {
+        tracing::debug!(%client, "too many connections");
+        return;
+    }
+    counters.connections.add_one();
+    counters.open_connections.add_one();
+    let open = Open(Rc::clone(worker));
+    worker.tasks.spawn(async move {
+        connection::serve(Rc::clone(&open.0), stream, client.ip()).await;
+        drop(open);
+    });
+}
+
+/// One listener per address and worker, on the same port.
+fn bind(
+    addresses: &[SocketAddr],
+    count: usize,
+) -> Result<(Vec<SocketAddr>, Vec<Vec<StdListener>>), StartError> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for &wanted in addresses {
+        let failed = |source| StartError::Listen { address: wanted, source };
+        check_free(wanted).map_err(failed)?;
+        let first = bind_one(wanted).map_err(failed)?;
+        let address = first.local_addr().map_err(failed)?;
+        let mut of_address = vec![first];
+        for _ in 1..count {
+            of_address.push(bind_one(address).map_err(failed)?);
+        }
+        bound.push(address);
+        listeners.push(of_address);
+    }
+    Ok((bound, listeners))
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Fails where somebody listens already: sharing a port is for the workers of one node only, and two
+/// nodes that share one by mistake would each get half of the requests.
+fn check_free(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
