@@ -127,11 +127,11 @@ async fn state(plan: &Plan, durability: Durability) -> Outcome<Value> {
     }
     let took = started.elapsed().as_secs_f64();
     latencies.sort_unstable();
-    let at = |part: f64| latencies.get((latencies.len() as f64 * part) as usize).copied().unwrap_or(0);
+    let at = |per_mille: usize| latencies.get(latencies.len() * per_mille / 1000).copied().unwrap_or(0);
     let gets = get_rate(&store, plan).await?;
     let report = json!({
         "puts_per_s": (latencies.len() as f64 / took).round(),
-        "p50_us": at(0.5), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": latencies.last(),
+        "p50_us": at(500), "p99_us": at(990), "p999_us": at(999), "max_us": latencies.last(),
         "gets_per_s": gets,
         "rss_mib": rss_mib()?,
     });
@@ -173,8 +173,8 @@ async fn topics(plan: &Plan, durability: Durability) -> Outcome<Value> {
     let stop = Arc::new(AtomicBool::new(false));
     let consumed = Arc::new(AtomicU64::new(0));
     let subscription = topics.subscribe("orders", "group").await?;
-    let mut consumer = JoinSet::new();
-    consumer.spawn(consume(subscription, Arc::clone(&consumed)));
+    let mut receiving = JoinSet::new();
+    receiving.spawn(consume(subscription, Arc::clone(&consumed)));
     let mut tasks = JoinSet::new();
     let started = Instant::now();
     for task in 0..plan.window {
@@ -197,7 +197,7 @@ async fn topics(plan: &Plan, durability: Durability) -> Outcome<Value> {
     drop(topics);
     engine.close()?;
     // Ends with the engine: its receive answers that the engine is stopping.
-    consumer.join_all().await;
+    receiving.join_all().await;
     std::fs::remove_dir_all(folder)?;
     Ok(json!({
         "published_per_s": (published as f64 / took).round(),

@@ -8,6 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 /// A folder of files.
 pub(crate) trait Disk: fmt::Debug + Send + Sync {
     /// The names of all files.

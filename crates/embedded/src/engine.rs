@@ -64,6 +64,7 @@ pub(crate) struct Ground {
 impl Engine {
     /// Opens the engine in a folder, which is created if need be and locked until the engine is closed.
     /// Blocks while it reads the log: about a second per gigabyte of messages that still wait.
+    #[expect(clippy::needless_pass_by_value, reason = "the options are the engine's from now on")]
     pub fn open(folder: &Path, options: Options) -> Result<(Self, Recovery), OpenError> {
         let started = monotonic();
         check_names(&options)?;
@@ -154,6 +155,14 @@ impl Engine {
     /// The lock component of that name.
     pub fn locks(&self, name: &str) -> Option<Arc<dyn Locks>> {
         self.locks.get(name).cloned()
+    }
+
+    /// Makes a checkpoint now, not when it is due.
+    #[cfg(test)]
+    pub(crate) fn checkpoint_now(&self) {
+        if let Some(running) = &self.running {
+            running.keeper.checkpoint_now();
+        }
     }
 
     /// Finishes what waits, makes everything durable and ends all threads. Later calls on the ports

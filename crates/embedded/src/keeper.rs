@@ -35,6 +35,8 @@ pub(crate) struct Keeper {
 /// Ends the keeper's thread.
 #[derive(Debug)]
 pub(crate) struct KeeperThread {
+    #[cfg(test)]
+    keeper: Arc<Keeper>,
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: JoinHandle<()>,
 }
@@ -42,10 +44,22 @@ pub(crate) struct KeeperThread {
 impl KeeperThread {
     pub(crate) fn start(keeper: Keeper) -> io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let stopped = Arc::clone(&stop);
+        let (keeper, stopped) = (Arc::new(keeper), Arc::clone(&stop));
+        let working = Arc::clone(&keeper);
         let thread = std::thread::Builder::new().name("floodway-keep".into());
-        let thread = thread.spawn(move || keeper.run(&stopped))?;
-        Ok(Self { stop, thread })
+        let thread = thread.spawn(move || working.run(&stopped))?;
+        Ok(Self {
+            #[cfg(test)]
+            keeper,
+            stop,
+            thread,
+        })
+    }
+
+    /// Makes a checkpoint now, not when it is due.
+    #[cfg(test)]
+    pub(crate) fn checkpoint_now(&self) {
+        self.keeper.checkpoint(&mut 0);
     }
 
     /// Stops it and waits for its end; `false` if it panicked.

@@ -26,6 +26,9 @@ mod sync;
 mod topics;
 mod view;
 
+#[cfg(test)]
+mod crash_tests;
+
 pub use engine::Engine;
 pub use error::OpenError;
 pub use options::{DESCRIPTION, Durability, Limits, NAME, Options, StoreOptions, TopicsOptions};

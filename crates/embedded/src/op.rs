@@ -207,7 +207,9 @@ mod tests {
             Op::Release { locks: "l", resource: "r" },
         ];
         let mut bytes = Vec::new();
-        ops.iter().for_each(|op| op.encode(&mut bytes));
+        for op in &ops {
+            op.encode(&mut bytes);
+        }
         let mut rest = bytes.as_slice();
         for op in &ops {
             assert_eq!(decode(&mut rest).as_ref(), Some(op));

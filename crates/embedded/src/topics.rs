@@ -125,9 +125,11 @@ pub(crate) struct Registry {
     tables: RwLock<Tables>,
 }
 
+type ByName = HashMap<String, Arc<Topic>>;
+
 #[derive(Debug, Default)]
 struct Tables {
-    components: Vec<(Arc<Component>, HashMap<String, Arc<Topic>>)>,
+    components: Vec<(Arc<Component>, ByName)>,
     topics: Vec<Arc<Topic>>,
 }
 

@@ -38,13 +38,11 @@ impl Topics for EmbeddedTopics {
         Box::pin(async move {
             check_name("group", group)?;
             let topic = self.core.registry.topic(&self.component, topic)?;
-            let known = topic.group(group);
-            let opened = match known {
-                Some(known) => known,
-                None => {
-                    let name = group.to_owned();
-                    self.core.ask(|reply| Request::Open { topic, name, reply }).await??
-                }
+            let opened = if let Some(known) = topic.group(group) {
+                known
+            } else {
+                let name = group.to_owned();
+                self.core.ask(|reply| Request::Open { topic, name, reply }).await??
             };
             let subscription: Box<dyn Subscription> =
                 Box::new(OpenGroup::new(Arc::clone(&self.core), opened));

@@ -157,7 +157,7 @@ impl Collected<'_> {
         let (mut rest, mut position) = (frame.body, frame.first);
         while !rest.is_empty() {
             let op = op::decode(&mut rest)?;
-            self.take_op(position, op);
+            self.take_op(position, &op);
             if self.is_full {
                 break;
             }
@@ -166,8 +166,8 @@ impl Collected<'_> {
         Some(())
     }
 
-    fn take_op(&mut self, position: u64, op: Op<'_>) {
-        let Op::Message { topics, topic, expires, payload } = op else { return };
+    fn take_op(&mut self, position: u64, op: &Op<'_>) {
+        let &Op::Message { topics, topic, expires, payload } = op else { return };
         if position < self.wanted.from
             || position > self.wanted.upto
             || !is_of(&self.wanted.topic, topics, topic)

@@ -126,13 +126,12 @@ impl OpenGroup {
             Recent::Here(messages) => messages.into_iter().next(),
             Recent::From(_) => self.find_in_log(topic, position).await?,
         };
-        match found.filter(|message| message.position.0 == position) {
-            Some(message) => Ok(Outgoing { payload: message.payload, expires: message.expires }),
-            None => {
-                let why = "the log does not hold it any more".to_owned();
-                Err(refused(format!("find message {position} of topic {}", topic.name), why))
-            }
-        }
+        let found = found.filter(|message| message.position.0 == position);
+        let outgoing = found.map(|message| Outgoing { payload: message.payload, expires: message.expires });
+        outgoing.ok_or_else(|| {
+            let why = "the log does not hold it any more".to_owned();
+            refused(format!("find message {position} of topic {}", topic.name), why)
+        })
     }
 
     async fn find_in_log(&self, topic: &Arc<Topic>, position: u64) -> Result<Option<Received>, Failure> {

@@ -182,7 +182,7 @@ fn message(text: String) -> Outgoing {
 }
 
 async fn grant(locks: &dyn Locks, resource: &str) -> u64 {
-    match locks.try_lock(resource, "owner", Duration::from_secs(60)).await.unwrap() {
+    match locks.try_lock(resource, "owner", Duration::from_mins(1)).await.unwrap() {
         TryLock::Granted(FencingToken(token)) => token,
         TryLock::Held => panic!("{resource} is held"),
     }
