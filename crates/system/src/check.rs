@@ -142,7 +142,7 @@ impl Checker<'_> {
                 continue;
             };
             let value = self.value(&entry.value, entry.key.span, field.shape);
-            checked.fields.insert(field.name, value);
+            checked.values.insert(field.name, value);
             checked.given.insert(field.name, entry.key.span);
         }
         self.fill(&mut checked, name, known);
@@ -151,7 +151,7 @@ impl Checker<'_> {
 
     fn fill(&mut self, checked: &mut Fields, name: &str, known: &[Field]) {
         for field in known {
-            if checked.fields.contains_key(field.name) {
+            if checked.values.contains_key(field.name) {
                 continue;
             }
             match (field.need, field.shape) {
@@ -160,11 +160,11 @@ impl Checker<'_> {
                     self.mistakes.push(Mistake::at(checked.span, Code::MissingKey, message).help(field.doc));
                 }
                 (Need::Default(text), shape) => {
-                    checked.fields.insert(field.name, default(text, shape, checked.span));
+                    checked.values.insert(field.name, default(text, shape, checked.span));
                 }
                 (Need::Optional(_), Shape::Object(object)) if object.has_only_defaults() => {
                     let kind = Kind::Fields(self.object(None, checked.span, object));
-                    checked.fields.insert(field.name, Value { span: checked.span, kind });
+                    checked.values.insert(field.name, Value { span: checked.span, kind });
                 }
                 (Need::Optional(_), _) => {}
             }

@@ -155,9 +155,6 @@ impl Form {
         match self {
             Self::Text
             | Self::Name
-            | Self::Rate
-            | Self::Address
-            | Self::Ip
             | Self::File
             | Self::Command
             | Self::PathPattern
@@ -169,6 +166,9 @@ impl Form {
             | Self::Flag
             | Self::Duration { .. }
             | Self::Size { .. }
+            | Self::Rate
+            | Self::Address
+            | Self::Ip
             | Self::Status => false,
         }
     }
@@ -180,7 +180,8 @@ impl Form {
             return Err(self.misfit(Code::WrongType, None));
         }
         if is_number_or_flag && scalar.style == Style::Quoted {
-            return Err(self.misfit(Code::WrongType, Some("remove the quotes".into())));
+            let help = self.parse(&scalar.text).is_ok().then(|| "remove the quotes".into());
+            return Err(self.misfit(Code::WrongType, help));
         }
         self.parse(&scalar.text)
     }
@@ -334,6 +335,7 @@ fn status(text: &str) -> Option<i64> {
 /// In the largest binary unit that divides it.
 pub(crate) fn shown_size(size: u64) -> String {
     let binary = SIZES.iter().filter(|(name, _)| name.len() != 2).rev();
-    let exact = binary.clone().find(|(name, unit)| name.contains('i') && size >= *unit && size % unit == 0);
+    let exact =
+        binary.clone().find(|(name, unit)| name.contains('i') && size >= *unit && size.is_multiple_of(*unit));
     exact.map_or_else(|| format!("{size}B"), |(name, unit)| format!("{}{name}", size / unit))
 }

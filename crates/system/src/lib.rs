@@ -22,6 +22,8 @@ mod value;
 mod words;
 
 mod compile;
+mod reference;
+mod schema;
 
 pub use code::Code;
 pub use load::{Context, FILE_NAME, load, parse};
@@ -30,3 +32,5 @@ pub use model::{
     Audit, Engine, Gateway, Health, Locks, NamedLoad, Node, Outbox, Probe, Route, Run, Service, Source,
     Store, System, Token, Topics,
 };
+pub use reference::reference;
+pub use schema::schema;

@@ -44,7 +44,7 @@ pub fn load(
 ) -> Result<System, Mistakes> {
     let file = file_of(path);
     let text =
-        read_text(&file).map_err(|mistake| Mistakes::new(&file.to_string_lossy(), "", vec![mistake]))?;
+        read_text(&file).map_err(|mistake| Mistakes::new(&file.to_string_lossy(), "", vec![*mistake]))?;
     parse(&text, Context { file: &file, profile, env, catalogue, columns: &columns })
 }
 
@@ -122,18 +122,18 @@ fn file_of(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() }
 }
 
-fn read_text(file: &Path) -> Result<String, Mistake> {
+fn read_text(file: &Path) -> Result<String, Box<Mistake>> {
     let unreadable = |error: std::io::Error| {
         let message = format!("cannot read `{}`: {error}", file.display());
         let help = format!("name a system file, or a folder with a `{FILE_NAME}` in it");
-        Mistake::of_file(Code::Unreadable, message).help(help)
+        Box::new(Mistake::of_file(Code::Unreadable, message).help(help))
     };
     let mut text = String::new();
     let opened = File::open(file).map_err(unreadable)?;
     opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         let message = format!("`{}` is longer than 1 MiB, which no system file is", file.display());
-        return Err(Mistake::of_file(Code::Unreadable, message));
+        return Err(Box::new(Mistake::of_file(Code::Unreadable, message)));
     }
     Ok(text)
 }

@@ -41,7 +41,7 @@ pub(crate) enum Kind {
 pub(crate) struct Fields {
     /// Where the object is named.
     pub(crate) span: Span,
-    pub(crate) fields: BTreeMap<&'static str, Value>,
+    pub(crate) values: BTreeMap<&'static str, Value>,
     /// The names of those that the file gives, with the place of the key.
     pub(crate) given: BTreeMap<&'static str, Span>,
 }
@@ -81,11 +81,11 @@ readers! {
 
 impl Fields {
     pub(crate) const fn empty(span: Span) -> Self {
-        Self { span, fields: BTreeMap::new(), given: BTreeMap::new() }
+        Self { span, values: BTreeMap::new(), given: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        self.fields.get(name)
+        self.values.get(name)
     }
 
     /// Where the file gives a field.

@@ -3,5 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod broken;
+mod pages;
+mod properties;
 mod shop;
 mod support;

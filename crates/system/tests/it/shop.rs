@@ -10,8 +10,8 @@ use floodway_workload::Rows;
 use crate::support::{CATALOGUE, root_folder};
 
 fn shop() -> floodway_system::System {
-    load(&root_folder().join("cases/shop"), None, &|_| None, CATALOGUE)
-        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    let read = load(&root_folder().join("cases/shop"), None, &|_| None, CATALOGUE);
+    read.map_err(|mistakes| mistakes.to_string()).expect("the shop's file is a good one")
 }
 
 #[test]

@@ -9,17 +9,26 @@ use floodway_system::{Context, Mistakes, System, parse};
 const EVERY: &[Block] = &[Block::State, Block::Topics, Block::Locks];
 const DURABLE: &[Block] = &[Block::State, Block::Topics];
 
+/// The engine that every node has, as it describes itself.
+pub(crate) const EMBEDDED: EngineDescription = EngineDescription {
+    name: "embedded",
+    serves: EVERY,
+    options: &[
+        OptionDescription {
+            doc: "When a write counts as done: on disk, written and synced soon, or written only.",
+            ..option("durability", DURABLE, OptionKind::Choice(&["fsync", "interval", "none"]), Some("fsync"))
+        },
+        OptionDescription {
+            doc: "With `durability: interval`, the time after which written data is synced.",
+            ..option("interval", DURABLE, OptionKind::Duration, Some("50ms"))
+        },
+    ],
+    outbox: true,
+};
+
 /// Two engines: one that serves everything with an outbox, one for topics with every kind of option.
 pub(crate) const CATALOGUE: &[EngineDescription] = &[
-    EngineDescription {
-        name: "embedded",
-        serves: EVERY,
-        options: &[
-            option("durability", DURABLE, OptionKind::Choice(&["fsync", "interval", "none"]), Some("fsync")),
-            option("interval", DURABLE, OptionKind::Duration, Some("50ms")),
-        ],
-        outbox: true,
-    },
+    EMBEDDED,
     EngineDescription {
         name: "elsewhere",
         serves: &[Block::Topics],
