@@ -36,11 +36,9 @@ fn make_absolute(system: &mut System) -> std::io::Result<()> {
 
 /// What is wrong with a file, as shown on stderr.
 fn mistake(found: &Mistakes) -> Failure {
-    let noun = if found.count() == 1 { "mistake" } else { "mistakes" };
-    let count = format!("{} {noun} in {}", found.count(), found.file());
     let has_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let shown = if has_colours { found.coloured().to_string() } else { found.to_string() };
-    Failure::Mistake(format!("{}\n\n{count}", shown.trim_end()))
+    Failure::Mistake(shown)
 }
 
 /// A client of the node that runs on the file's data folder, and a runtime to use it on.

@@ -1,0 +1,216 @@
+//! Start, restart, drain, stop.
+
+use std::net::TcpListener;
+
+use rustix::process::Signal;
+
+use crate::service;
+use crate::support::{eventually, get, is_alive, signal, system, web};
+
+#[test]
+fn serves_through_the_gateway() {
+    let node = web("replicas: 2, health: { http: /healthz }").up_and_ready();
+    let answers: Vec<_> = (0..4).map(|_| node.get("/who")).collect();
+    assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
+    assert!(answers.iter().any(|(_, who)| who.starts_with("web/0")), "{answers:?}");
+    assert!(answers.iter().any(|(_, who)| who.starts_with("web/1")), "{answers:?}");
+    node.stop();
+}
+
+#[test]
+fn tells_a_replica_where_it_is() {
+    let node = web("replicas: 1").up_and_ready();
+    let (_, env) = node.get("/env");
+    let words: Vec<_> = env.split(' ').collect();
+    let file = node.file().expect("the node runs");
+    assert_eq!(words[0], file["replicas"][0]["api_port"].to_string());
+    assert!(words[1].parse::<u16>().is_ok_and(|port| port > 0));
+    assert_eq!(words[2..], ["test", "hello"]);
+    node.stop();
+}
+
+#[test]
+fn prefixes_what_replicas_print() {
+    let node = web("replicas: 1").up_and_ready();
+    node.get("/say");
+    eventually("the line is passed on", || node.out().contains("web/0 | said something\n"));
+    node.stop();
+}
+
+#[test]
+fn restarts_a_replica_that_died_and_says_so() {
+    let node = web("replicas: 1, health: { http: /healthz }").up_and_ready();
+    let first = node.pid(0);
+    signal(first, Signal::KILL);
+    eventually("another process serves", || {
+        get(node.gateway(), "/who")
+            .is_some_and(|(status, who)| status == 200 && !who.contains(&first.to_string()))
+    });
+    assert!(node.err().contains("died") && node.err().contains("SIGKILL"), "{}", node.err());
+    assert_eq!(node.replicas()[0]["restarts"], 1);
+    node.stop();
+}
+
+#[test]
+fn names_the_exit_status_of_a_replica_that_died() {
+    let node = web("replicas: 1").up_and_ready();
+    // Its answer is cut off by its end.
+    drop(get(node.gateway(), "/die"));
+    eventually("the log names it", || node.err().contains("exit status 3"));
+    node.stop();
+}
+
+#[test]
+fn a_replica_that_keeps_dying_is_told_with_its_page() {
+    let node = system("services:\n  web: { run: \"sh -c 'exit 7'\" }\n").up(&[]);
+    eventually("the log names the page", || node.err().contains("FW-2006"));
+    node.stop();
+}
+
+#[test]
+fn an_unhealthy_replica_gets_no_requests() {
+    let place = web("replicas: 1, health: { http: /healthz, period: 50ms, failure: 2 }");
+    let node = place.up_and_ready();
+    std::fs::write(node.place.path("sick"), "").expect("written");
+    eventually("it is unhealthy", || node.state(0) == "unhealthy");
+    assert_eq!(node.get("/who").0, 503);
+    std::fs::remove_file(node.place.path("sick")).expect("removed");
+    eventually("it is ready again", || node.state(0) == "ready");
+    assert_eq!(node.get("/who").0, 200);
+    node.stop();
+}
+
+#[test]
+fn routes_to_addresses_that_others_serve() {
+    let other = web("replicas: 1").up_and_ready();
+    let port = other.replicas()[0]["address"].as_str().expect("an address").to_owned();
+    let node = system(&format!("services:\n  web: {{ at: [\"{port}\"] }}\n")).up_and_ready();
+    assert_eq!(node.get("/who").0, 200);
+    node.stop();
+    assert_eq!(other.get("/who").0, 200);
+    other.stop();
+}
+
+#[test]
+fn drains_a_replica_and_starts_a_fresh_one() {
+    let node = web("replicas: 2").up_and_ready();
+    let (first, second) = (node.pid(0), node.pid(1));
+    let output = node.place.run(&["drain", "web/0"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(!is_alive(first) && is_alive(second));
+    eventually("a fresh one is ready", || node.state(0) == "ready");
+    node.stop();
+}
+
+#[test]
+fn a_drained_replica_finishes_what_it_has() {
+    let node = web("replicas: 1").up_and_ready();
+    let gateway = node.gateway();
+    let slow = std::thread::spawn(move || get(gateway, "/slow"));
+    eventually("the request is under way", || node.replicas()[0]["in_flight"] == 1);
+    assert!(node.place.run(&["drain", "web/0"]).status.success());
+    assert_eq!(slow.join().expect("joined"), Some((200, "slow".into())));
+    node.stop();
+}
+
+#[test]
+fn a_replica_that_is_left_out_comes_back_when_it_is_drained_again() {
+    let node = web("replicas: 1").up_and_ready();
+    assert!(node.place.run(&["drain", "web/0", "--stop"]).status.success());
+    assert_eq!(node.state(0), "stopped");
+    assert_eq!(node.get("/who").0, 503);
+    assert!(node.place.run(&["drain", "web/0"]).status.success());
+    eventually("it is back", || node.state(0) == "ready");
+    node.stop();
+}
+
+#[test]
+fn a_stop_finishes_requests_under_way_and_takes_no_new_ones() {
+    let mut node = web("replicas: 1").up_and_ready();
+    let gateway = node.gateway();
+    let replica = node.pid(0);
+    let slow = std::thread::spawn(move || get(gateway, "/slow"));
+    eventually("the request is under way", || {
+        let output = node.place.run(&["status"]);
+        String::from_utf8_lossy(&output.stdout).contains(" 1 in flight")
+    });
+    node.signal(Signal::TERM);
+    eventually("no new request is taken", || get(gateway, "/who").is_none());
+    assert_eq!(slow.join().expect("joined"), Some((200, "slow".into())));
+    assert!(node.ended().success(), "{}", node.err());
+    assert!(!is_alive(replica));
+    assert!(node.file().is_none(), "its announcement is taken back");
+}
+
+#[test]
+fn a_replica_that_ignores_the_signal_is_killed_after_the_grace() {
+    let stubborn = format!("sh -c 'trap \\\"\\\" TERM; exec {}'", service::run());
+    let services =
+        format!("services:\n  web: {{ run: \"{stubborn}\", env: {{ {}: \"1\" }} }}\n", service::MARK);
+    let mut node = system(&services).up_and_ready();
+    let replica = node.pid(0);
+    node.signal(Signal::INT);
+    assert!(node.ended().success(), "{}", node.err());
+    assert!(!is_alive(replica));
+    assert!(node.err().contains("did not end in time"), "{}", node.err());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut node = web("replicas: 1").up_and_ready();
+    let gateway = node.gateway();
+    let replica = node.pid(0);
+    let slow = std::thread::spawn(move || get(gateway, "/slow"));
+    eventually("the request is under way", || {
+        let output = node.place.run(&["status"]);
+        String::from_utf8_lossy(&output.stdout).contains(" 1 in flight")
+    });
+    node.signal(Signal::TERM);
+    eventually("it drains", || node.err().contains("draining"));
+    node.signal(Signal::TERM);
+    assert!(!node.ended().success());
+    eventually("its replica is gone", || !is_alive(replica));
+    drop(slow.join());
+}
+
+#[test]
+fn stops_when_the_admin_api_says_so() {
+    let mut node = web("replicas: 1").up_and_ready();
+    let admin = node.file().expect("it runs")["admin"].as_str().expect("an address").to_owned();
+    let ask = |head: &str| {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(&admin).expect("it listens");
+        write!(stream, "POST /stop HTTP/1.1\r\nconnection: close\r\n{head}\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    assert!(ask("host: evil.example").contains(" 403 "));
+    assert!(ask("host: 127.0.0.1\r\norigin: http://evil.example").contains(" 403 "));
+    assert!(ask("host: 127.0.0.1").contains(" 202 "));
+    assert!(node.ended().success());
+}
+
+#[test]
+fn a_second_node_on_the_same_folder_is_refused() {
+    let node = web("replicas: 1").up_and_ready();
+    let second = node.place.run(&["up"]);
+    let text = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(text.contains("FW-2001") && text.contains(&node.child.id().to_string()), "{text}");
+    assert_eq!(node.get("/who").0, 200);
+    node.stop();
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let place = web("replicas: 1");
+    let file = place.path("floodway.yaml");
+    let text = std::fs::read_to_string(&file).expect("readable");
+    let address = taken.local_addr().expect("an address").to_string();
+    std::fs::write(&file, text.replace("127.0.0.1:0", &address)).expect("written");
+    let output = place.run(&["up"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("FW-2003"), "{output:?}");
+}

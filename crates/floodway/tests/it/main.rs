@@ -1,0 +1,16 @@
+//! The real binary with small services: what a user does, and what goes wrong.
+
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::zombie_processes,
+    reason = "tests fail by panics, wait for other processes, and have a service that misbehaves on purpose"
+)]
+
+mod commands;
+mod life;
+mod loads;
+mod orphans;
+mod service;
+mod support;

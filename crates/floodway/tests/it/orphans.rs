@@ -1,0 +1,66 @@
+//! A node that is killed leaves nothing behind.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{eventually, get, is_alive, signal, web};
+
+#[test]
+fn a_killed_node_leaves_no_replica_and_no_grandchild() {
+    let mut node = web("replicas: 2").up_and_ready();
+    let grandchildren: Vec<u32> = (0..3).map(|_| node.get("/child").1.parse().expect("a pid")).collect();
+    let replicas = [node.pid(0), node.pid(1)];
+    let all = || grandchildren.iter().chain(&replicas).copied();
+    assert!(all().all(is_alive));
+    node.signal(Signal::KILL);
+    node.ended();
+    eventually("nothing is left", || !all().any(is_alive));
+}
+
+#[test]
+fn whenever_it_is_killed_nothing_is_left() {
+    for seed in 0..10_u64 {
+        let mut node = web("replicas: 3").up(&[]);
+        // Anywhere from before the guard is there to after all replicas are ready.
+        let moment = Duration::from_millis(seed * 13 + 1);
+        std::thread::sleep(moment);
+        node.signal(Signal::KILL);
+        node.ended();
+        let folder = node.place.dir.path().to_owned();
+        eventually(&format!("nothing is left after {moment:?}"), || processes_in(&folder).is_empty());
+    }
+}
+
+#[test]
+fn what_a_dead_replica_left_behind_ends_with_it() {
+    let node = web("replicas: 1").up_and_ready();
+    let grandchild: u32 = node.get("/child").1.parse().expect("a pid");
+    signal(node.pid(0), Signal::KILL);
+    eventually("its grandchild is gone", || !is_alive(grandchild));
+    node.stop();
+}
+
+#[test]
+fn a_clean_stop_leaves_nothing() {
+    let node = web("replicas: 1").up_and_ready();
+    let grandchild: u32 = node.get("/child").1.parse().expect("a pid");
+    let gateway = node.gateway();
+    let folder = node.place.dir.path().to_owned();
+    let mut node = node;
+    node.signal(Signal::TERM);
+    assert!(node.ended().success());
+    eventually("nothing is left", || !is_alive(grandchild) && processes_in(&folder).is_empty());
+    assert!(get(gateway, "/who").is_none());
+}
+
+/// Processes whose working folder is `folder`: the node, its guard and whatever they started.
+fn processes_in(folder: &std::path::Path) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let cwd = std::fs::read_link(format!("/proc/{pid}/cwd"));
+        cwd.is_ok_and(|cwd| cwd == folder) && is_alive(*pid)
+    })
+    .collect()
+}
