@@ -8,7 +8,7 @@ use crate::form::Form;
 use crate::mistake::{Mistake, Span};
 use crate::shape::file::FILE_SHAPE;
 use crate::shape::{Field, Need, Object, Shape, options, serving};
-use crate::tree::{Content, Entry, Key, Node, Scalar};
+use crate::tree::{Content, Entry, Key, Node, Scalar, Style};
 use crate::value::{Fields, Kind, Value};
 
 /// Checks the whole file.
@@ -56,7 +56,7 @@ impl Checker<'_> {
         form.read(scalar).unwrap_or_else(|misfit| {
             let message = match misfit.code {
                 Code::WrongType => format!("wrong type: {}", node.describe()),
-                code => format!("{} `{}`", fault(code), scalar.shortened()),
+                code => format!("{} {}", fault(code), shown(scalar, form)),
             };
             let mistake = Mistake::at(node.span, misfit.code, message).expected(misfit.message);
             self.mistakes.push(Mistake { help: misfit.help, ..mistake });
@@ -81,7 +81,7 @@ impl Checker<'_> {
         let Some(entries) = self.entries(node, "a map") else { return Kind::Unknown };
         self.bound(node, entries.len(), max);
         let mut values = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for entry in entries.iter().take(max) {
             self.key(&entry.key, key);
             values.push((entry.key.clone(), self.value(&entry.value, entry.key.span, value)));
         }
@@ -101,7 +101,7 @@ impl Checker<'_> {
             return self.wrong_type(node, "a list");
         };
         self.bound(node, items.len(), max);
-        Kind::List(items.iter().map(|node| self.value(node, node.span, item)).collect())
+        Kind::List(items.iter().take(max).map(|node| self.value(node, node.span, item)).collect())
     }
 
     fn bound(&mut self, node: &Node, count: usize, max: usize) {
@@ -157,7 +157,10 @@ impl Checker<'_> {
             match (field.need, field.shape) {
                 (Need::Required, _) => {
                     let message = format!("{} needs the key `{}`", with_article(name), field.name);
-                    self.mistakes.push(Mistake::at(checked.span, Code::MissingKey, message).help(field.doc));
+                    self.mistakes.push(
+                        Mistake::at(checked.span, Code::MissingKey, message)
+                            .help(format!("`{}`: {}", field.name, field.doc)),
+                    );
                 }
                 (Need::Default(text), shape) => {
                     checked.values.insert(field.name, default(text, shape, checked.span));
@@ -241,6 +244,14 @@ fn text_of(node: &Node) -> Option<&Scalar> {
         Content::Scalar(scalar) if scalar.is_text() => Some(scalar),
         _ => None,
     }
+}
+
+/// The text, unless it may be a secret: what the environment gives to a command or a path is not shown.
+fn shown(scalar: &Scalar, form: Form) -> String {
+    if scalar.style == Style::Expanded && matches!(form, Form::Command | Form::RequestPath) {
+        return "what comes from the environment".into();
+    }
+    format!("`{}`", scalar.shortened())
 }
 
 const fn fault(code: Code) -> &'static str {

@@ -118,7 +118,9 @@ impl Expander<'_> {
             let help = "a variable's name has letters, digits and `_`; a default follows `:-`".into();
             return Err(Fault::Bad { reference: whole, help });
         }
-        let value = (self.env)(name).or_else(|| default.map(Into::into));
+        // As in a shell, a default stands for an empty value too.
+        let value = (self.env)(name).filter(|value| default.is_none() || !value.is_empty());
+        let value = value.or_else(|| default.map(Into::into));
         let value = value.ok_or_else(|| Fault::Missing(name.into()))?;
         // What the environment gives is text, never a reference.
         Ok(if is_request { value.replace("${", "$${") } else { value })

@@ -142,7 +142,7 @@ impl Form {
             Self::Rate => Some("^[0-9]+/(ms|s|m|h|d)$"),
             Self::Address => Some("^.+:[0-9]{1,5}$"),
             Self::PathPattern => Some(r"^/[^*?#]*(/\*)?$|^/\*$"),
-            Self::RequestPath => Some("^/[^ #]*$"),
+            Self::RequestPath => Some(r"^/([^ #$]|\$\{[^}]*\}|\$)*$"),
             Self::Header => Some("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
             Self::Status => Some("^[345][0-9][0-9]$"),
             Self::Text | Self::File | Self::Command | Self::Host => Some("^(.|\n)+$"),
@@ -202,10 +202,7 @@ impl Form {
             Self::Ip => found(text.parse::<IpAddr>().ok().map(Kind::Ip), Code::BadAddress),
             Self::Command => self.parse_command(text),
             Self::PathPattern => found(PathPattern::parse(text).map(Kind::Path), Code::BadPath),
-            Self::RequestPath => {
-                let is_path = text.starts_with('/') && !text.contains([' ', '#', '\n', '\r', '\t']);
-                found(is_path.then(|| Kind::Text(text.into())), Code::BadPath)
-            }
+            Self::RequestPath => found(is_request_path(text).then(|| Kind::Text(text.into())), Code::BadPath),
             Self::Host => found(host(text).map(Kind::Text), Code::BadHttp),
             Self::Header => found(is_token(text).then(|| Kind::Text(text.into())), Code::BadHttp),
             Self::Status => found(status(text).map(Kind::Integer), Code::BadHttp),
@@ -230,8 +227,7 @@ impl Form {
     }
 
     fn parse_integer(self, text: &str, min: i64, max: i64) -> Result<Kind, Misfit> {
-        let number: i64 =
-            text.replace('_', "").parse().map_err(|_not_whole| self.misfit(Code::WrongType, None))?;
+        let number: i64 = text.parse().map_err(|_not_whole| self.misfit(Code::WrongType, None))?;
         if (min..=max).contains(&number) {
             return Ok(Kind::Integer(number));
         }
@@ -316,6 +312,15 @@ fn rate(text: &str) -> Option<Rate> {
     Rate::new(count, *per)
 }
 
+/// The name of a column in a gap may have any characters.
+fn is_request_path(text: &str) -> bool {
+    let mut outside = text.split("${").enumerate().map(|(place, part)| match part.split_once('}') {
+        Some((_, rest)) if place > 0 => rest,
+        _ => part,
+    });
+    text.starts_with('/') && !outside.any(|part| part.contains([' ', '#', '\n', '\r', '\t']))
+}
+
 fn host(text: &str) -> Option<String> {
     let is_host = !text.is_empty()
         && text.len() <= 253
@@ -339,3 +344,6 @@ pub(crate) fn shown_size(size: u64) -> String {
         binary.clone().find(|(name, unit)| name.contains('i') && size >= *unit && size.is_multiple_of(*unit));
     exact.map_or_else(|| format!("{size}B"), |(name, unit)| format!("{}{name}", size / unit))
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ mod reference;
 mod schema;
 
 pub use code::Code;
-pub use load::{Context, FILE_NAME, load, parse};
+pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{
     Audit, Engine, Gateway, Health, Locks, NamedLoad, Node, Outbox, Probe, Route, Run, Service, Source,

@@ -1,16 +1,19 @@
 //! From a path, or a text, to a system.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{ErrorKind, Read};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use floodway_blocks::EngineDescription;
 
 use crate::code::Code;
 use crate::expand::Expander;
-use crate::mistake::{Mistake, Mistakes};
+use crate::mistake::{Mistake, Mistakes, Span};
 use crate::model::System;
 use crate::read::Reader;
+use crate::shape::file::PROFILES_MAX;
 use crate::{check, overlay, tree};
 
 /// The name of a system file in its folder.
@@ -19,6 +22,10 @@ pub const FILE_NAME: &str = "floodway.yaml";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Longer is not the first line of a CSV file.
 const HEADER_BYTES_MAX: u64 = 64 << 10;
+
+/// Reads the columns of a CSV file, or says why it cannot; `None` where there is no such file. A system can
+/// run where the rows of its loads are not.
+pub type ColumnsOf<'a> = &'a dyn Fn(&Path) -> Result<Option<Vec<String>>, String>;
 
 /// What a text is read with.
 #[derive(Clone, Copy)]
@@ -31,8 +38,8 @@ pub struct Context<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The engines there are.
     pub catalogue: &'a [EngineDescription],
-    /// Reads the columns of a CSV file, or says why it cannot.
-    pub columns: &'a dyn Fn(&Path) -> Result<Vec<String>, String>,
+    /// Reads the columns of a CSV file.
+    pub columns: ColumnsOf<'a>,
 }
 
 /// Reads a system from its file, or from the file named [`FILE_NAME`] in a folder.
@@ -68,18 +75,21 @@ fn read_all(text: &str, context: Context<'_>, mistakes: &mut Vec<Mistake>) -> Op
         return None;
     }
     let profiles = overlay::names(&root);
+    let mut known: BTreeSet<Mistake> = mistakes.drain(..).collect();
     let mut selected = None;
-    let views = [None].into_iter().chain(profiles.iter().map(|name| Some(name.as_str())));
-    for profile in views {
+    // Too many profiles are a mistake; not to look at them all bounds the work.
+    let views = profiles.iter().map(|name| Some(name.as_str())).take(PROFILES_MAX);
+    for profile in iter::once(None).chain(views) {
         let is_selected = profile == context.profile;
         let mut found = Vec::new();
         let system = read_view(text, &root, profile, is_selected, context, &mut found);
-        add_new(mistakes, found);
+        add_new(&mut known, found, &root, profile);
         if is_selected {
             selected = system;
         }
     }
-    if let Some(profile) = context.profile.filter(|name| !profiles.iter().any(|known| known == name)) {
+    mistakes.extend(known);
+    if let Some(profile) = context.profile {
         mistakes.extend(overlay::apply(&root, profile).err().map(|mistake| *mistake));
     }
     selected
@@ -105,14 +115,18 @@ fn read_view(
     Some(Reader { file, text, catalogue, columns, mistakes }.system(&fields, profiles))
 }
 
-/// The same mistake shows in every view of the file that contains it.
-fn add_new(mistakes: &mut Vec<Mistake>, found: Vec<Mistake>) {
-    for mistake in found {
-        if !mistakes.iter().any(|known| {
-            known.span == mistake.span && known.code == mistake.code && known.message == mistake.message
-        }) {
-            mistakes.push(mistake);
+/// The same mistake shows in every view of the file that contains it. One that only a profile brings about,
+/// but that lies elsewhere, names the profile.
+fn add_new(known: &mut BTreeSet<Mistake>, found: Vec<Mistake>, root: &tree::Node, profile: Option<&str>) {
+    let new: Vec<Mistake> = found.into_iter().filter(|mistake| !known.contains(mistake)).collect();
+    let place = profile.and_then(|profile| overlay::place(root, profile));
+    for mut mistake in new {
+        let is_elsewhere = |place: Span| mistake.span.is_none_or(|span| !place.contains(span));
+        if let Some(profile) = profile.filter(|_| place.is_some_and(is_elsewhere)) {
+            let help = mistake.help.map_or_else(String::new, |help| format!("{help}; "));
+            mistake.help = Some(format!("{help}this comes about with the profile `{profile}`"));
         }
+        known.insert(mistake);
     }
 }
 
@@ -138,17 +152,18 @@ fn read_text(file: &Path) -> Result<String, Box<Mistake>> {
     Ok(text)
 }
 
-/// The names in the first line of a CSV file (RFC 4180: a name may be in quotes).
-fn columns(path: &Path) -> Result<Vec<String>, String> {
-    let unreadable = |error: std::io::Error| format!("the rows cannot be read: {error}");
-    let mut line = String::new();
-    let opened = File::open(path).map_err(unreadable)?;
-    BufReader::new(opened.take(HEADER_BYTES_MAX)).read_line(&mut line).map_err(unreadable)?;
-    let line = line.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
-    if line.is_empty() {
+fn columns(path: &Path) -> Result<Option<Vec<String>>, String> {
+    let opened = match File::open(path) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("the rows cannot be read: {error}")),
+    };
+    let mut rows = csv::Reader::from_reader(opened.take(HEADER_BYTES_MAX));
+    let header = rows.headers().map_err(|error| format!("the rows cannot be read: {error}"))?;
+    if header.is_empty() {
         return Err("the first line, which names the columns, is empty".into());
     }
-    Ok(line.split(',').map(|name| name.trim_matches('"').to_owned()).collect())
+    Ok(Some(header.iter().map(Into::into).collect()))
 }
 
 impl std::fmt::Debug for Context<'_> {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -20,13 +21,13 @@ pub struct Span {
     pub column: usize,
 }
 
-/// One thing that is wrong with a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One thing that is wrong with a file. Mistakes are ordered by their places.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mistake {
-    /// Its kind.
-    pub code: Code,
     /// Where it is; `None` where it concerns the file as a whole.
     pub span: Option<Span>,
+    /// Its kind.
+    pub code: Code,
     /// What is wrong.
     pub message: String,
     /// What would be right at this place.
@@ -48,6 +49,10 @@ pub struct Mistakes {
 // === impl Span ===
 
 impl Span {
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// The place of a piece of text within this one, where the file has it literally; else this place.
     pub(crate) fn find(self, file: &str, piece: &str) -> Self {
         let text = file.get(self.start..self.end).unwrap_or_default();
@@ -119,7 +124,7 @@ fn listed(names: &[&str]) -> String {
 
 impl Mistakes {
     pub(crate) fn new(file: &str, text: &str, mut list: Vec<Mistake>) -> Self {
-        list.sort_by_key(|mistake| mistake.span);
+        list.sort();
         Self { file: file.into(), text: text.into(), list }
     }
 
@@ -147,9 +152,10 @@ impl Mistakes {
         let title = Level::ERROR.primary_title(&*mistake.message).id(mistake.code.as_str());
         let mut group = Group::with_title(title);
         if let Some(span) = mistake.span {
-            let mark = AnnotationKind::Primary.span(self.first_line(span));
-            let mark = mark.label(mistake.expected.as_deref());
-            group = group.element(Snippet::source(&*self.text).path(&*self.file).annotation(mark));
+            let (line, mark) = self.line_of(span);
+            let mark = AnnotationKind::Primary.span(mark).label(mistake.expected.as_deref());
+            let snippet = Snippet::source(line).line_start(span.line).path(&*self.file);
+            group = group.element(snippet.annotation(mark));
         } else if let Some(expected) = &mistake.expected {
             group = group.element(Level::NOTE.message(&**expected));
         }
@@ -162,11 +168,15 @@ impl Mistakes {
         renderer.render(&[group])
     }
 
-    /// A mark is drawn on one line, and is never empty.
-    fn first_line(&self, span: Span) -> std::ops::Range<usize> {
-        let rest = self.text.get(span.start..span.end).unwrap_or_default();
-        let line = rest.lines().next().unwrap_or_default().trim_end();
-        span.start..span.start + line.len()
+    /// The line where a piece begins, and what of the piece lies on it.
+    fn line_of(&self, span: Span) -> (&str, Range<usize>) {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let piece = self.text.get(span.start..span.end).unwrap_or_default();
+        let piece = piece.lines().next().unwrap_or_default().trim_end();
+        let column = (span.start - start).min(line.len());
+        (line, column..(column + piece.len()).min(line.len()))
     }
 }
 
@@ -178,6 +188,9 @@ impl fmt::Display for Mistakes {
 
 impl Error for Mistakes {}
 
+/// So many tell enough.
+const SHOWN_MAX: usize = 100;
+
 struct Shown<'a> {
     mistakes: &'a Mistakes,
     renderer: Renderer,
@@ -185,10 +198,13 @@ struct Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for mistake in &self.mistakes.list {
+        for mistake in self.mistakes.list.iter().take(SHOWN_MAX) {
             writeln!(f, "{}\n", self.mistakes.render(mistake, &self.renderer))?;
         }
         let count = self.mistakes.count();
+        if count > SHOWN_MAX {
+            writeln!(f, "… and {} more\n", count - SHOWN_MAX)?;
+        }
         let mistakes = if count == 1 { "mistake" } else { "mistakes" };
         write!(f, "{count} {mistakes} in {}", self.mistakes.file)
     }

@@ -1,7 +1,7 @@
 //! Profiles: a part of the file that lies over the whole.
 
 use crate::code::Code;
-use crate::mistake::Mistake;
+use crate::mistake::{Mistake, Span};
 use crate::tree::{Content, Entry, Node};
 
 /// The names of the file's profiles.
@@ -28,6 +28,11 @@ pub(crate) fn apply(root: &Node, profile: &str) -> Result<Node, Box<Mistake>> {
     Ok(merged)
 }
 
+/// Where a profile is written.
+pub(crate) fn place(root: &Node, profile: &str) -> Option<Span> {
+    profiles(root).iter().find(|entry| entry.key.text == profile).map(|entry| entry.value.span)
+}
+
 fn profiles(root: &Node) -> &[Entry] {
     match root.entry("profiles").map(|entry| &entry.value.content) {
         Some(Content::Map(entries)) => entries,
@@ -41,8 +46,7 @@ fn lay(base: &mut Node, over: &Node) {
         return;
     };
     for entry in over_entries {
-        let place =
-            base_entries.iter().position(|known| known.key == entry.key || known.key.text == entry.key.text);
+        let place = base_entries.iter().position(|known| known.key.text == entry.key.text);
         match (place, entry.value.is_null()) {
             (Some(place), true) => {
                 base_entries.remove(place);

@@ -7,9 +7,10 @@ mod loads;
 mod node;
 mod services;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::code::Code;
+use crate::load::ColumnsOf;
 use crate::mistake::{Mistake, Span};
 use crate::model::System;
 use crate::tree::Key;
@@ -23,8 +24,7 @@ pub(crate) struct Reader<'a> {
     /// What is in it.
     pub(crate) text: &'a str,
     pub(crate) catalogue: &'a [EngineDescription],
-    /// The columns of a CSV file, or why it cannot be read.
-    pub(crate) columns: &'a dyn Fn(&Path) -> Result<Vec<String>, String>,
+    pub(crate) columns: ColumnsOf<'a>,
     pub(crate) mistakes: &'a mut Vec<Mistake>,
 }
 
@@ -52,8 +52,9 @@ impl Reader<'_> {
     /// A path of the file, seen from the folder of the file.
     fn path(&self, fields: &Fields, name: &str) -> PathBuf {
         let folder = self.file.parent().unwrap_or_else(|| Path::new(""));
-        let path = folder.join(fields.text(name));
-        path.components().filter(|part| *part != std::path::Component::CurDir).collect()
+        let path: PathBuf =
+            folder.join(fields.text(name)).components().filter(|part| *part != Component::CurDir).collect();
+        if path.as_os_str().is_empty() { ".".into() } else { path }
     }
 
     fn mistake(&mut self, mistake: Mistake) {

@@ -191,7 +191,12 @@ struct Open {
 
 enum Children {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<PendingKey> },
+    Map {
+        entries: Vec<Entry>,
+        /// The line of each key so far.
+        lines: BTreeMap<String, usize>,
+        key: Option<PendingKey>,
+    },
 }
 
 /// A key whose value comes next; kept only if it makes sense.
@@ -224,7 +229,11 @@ impl<'m> Builder<'m> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), place);
-                self.open(anchor, span.start, Children::Map { entries: Vec::new(), key: None })?;
+                self.open(
+                    anchor,
+                    span.start,
+                    Children::Map { entries: Vec::new(), lines: BTreeMap::new(), key: None },
+                )?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span.end),
             Event::Alias(anchor) => self.alias(anchor, place)?,
@@ -281,11 +290,11 @@ impl<'m> Builder<'m> {
         match self.stack.last_mut().map(|open| &mut open.children) {
             None => self.root = Some(node),
             Some(Children::List(items)) => items.push(node),
-            Some(Children::Map { entries, key }) => match key.take() {
+            Some(Children::Map { entries, lines, key }) => match key.take() {
                 Some(PendingKey { key, is_kept: true }) => entries.push(Entry { key, value: node }),
                 Some(PendingKey { is_kept: false, .. }) => {}
                 None => {
-                    let (pending, mistake) = pending_key(node, entries);
+                    let (pending, mistake) = pending_key(node, lines);
                     *key = Some(pending);
                     self.mistakes.extend(mistake);
                 }
@@ -323,7 +332,7 @@ impl<'m> Builder<'m> {
     }
 }
 
-fn pending_key(node: Node, entries: &[Entry]) -> (PendingKey, Option<Mistake>) {
+fn pending_key(node: Node, lines: &mut BTreeMap<String, usize>) -> (PendingKey, Option<Mistake>) {
     let span = node.span;
     let Content::Scalar(Scalar { text, style }) = node.content else {
         let key = Key { text: String::new(), span };
@@ -334,14 +343,14 @@ fn pending_key(node: Node, entries: &[Entry]) -> (PendingKey, Option<Mistake>) {
         let help = "write the keys out, or put what differs into a profile";
         Some(unused_feature(span, "the merge key `<<`").help(help))
     } else {
-        entries.iter().find(|entry| entry.key.text == text).map(|first| duplicate(&text, span, first))
+        lines.insert(text.clone(), span.line).map(|first| duplicate(&text, span, first))
     };
     (PendingKey { key: Key { text, span }, is_kept: mistake.is_none() }, mistake)
 }
 
-fn duplicate(key: &str, span: Span, first: &Entry) -> Mistake {
+fn duplicate(key: &str, span: Span, first: usize) -> Mistake {
     Mistake::at(span, Code::DuplicateKey, format!("the key `{key}` stands here twice"))
-        .help(format!("it is first given in line {}; keep one of the two", first.key.span.line))
+        .help(format!("it is also given in line {first}; keep one of the two"))
 }
 
 fn unused_feature(span: Span, what: &str) -> Mistake {

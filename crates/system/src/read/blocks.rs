@@ -9,7 +9,7 @@ use super::Reader;
 use crate::code::Code;
 use crate::mistake::Mistake;
 use crate::model::{Engine, Locks, Outbox, Store, Topics};
-use crate::value::{Fields, Kind};
+use crate::value::{Fields, Kind, Value};
 
 impl Reader<'_> {
     pub(super) fn stores(&mut self, file: &Fields) -> Vec<Store> {
@@ -80,7 +80,9 @@ impl Reader<'_> {
         let topics = outbox.text("topics");
         let span = outbox.get("topics").filter(|value| value.is_known()).map(|value| value.span);
         if let Some(span) = span {
-            self.expect_defined("topics component", &topics, span, file.map("topics"));
+            if file.get("topics").is_none_or(Value::is_known) {
+                self.expect_defined("topics component", &topics, span, file.map("topics"));
+            }
             let component = file.objects("topics").find(|(key, _)| key.text == topics);
             let ours = store.text("engine");
             let theirs =

@@ -11,7 +11,7 @@ use crate::model::{Audit, NamedLoad};
 use crate::tree::Key;
 use crate::value::{Fields, Kind, Value};
 
-/// What the rows of a load have.
+/// What the rows of a load have, if that is known.
 type Columns = Option<Vec<String>>;
 
 impl Reader<'_> {
@@ -52,7 +52,7 @@ impl Reader<'_> {
             let path = self.path(fields, "replay");
             let columns = value.is_known().then(|| (self.columns)(&path));
             return match columns {
-                Some(Ok(columns)) => (Rows::Replay(path), Some(columns)),
+                Some(Ok(columns)) => (Rows::Replay(path), columns),
                 Some(Err(why)) => {
                     let mistake = Mistake::at(value.span, Code::UnreadableRows, why);
                     self.mistake(mistake.help(format!("looked for `{}`", path.display())));

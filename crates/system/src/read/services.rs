@@ -73,7 +73,12 @@ impl Reader<'_> {
         }
         let mut seen = BTreeSet::new();
         for item in items {
-            if let Some(address) = item.address().filter(|address| !seen.insert(*address)) {
+            let Some(address) = item.address() else { continue };
+            if address.port() == 0 || address.ip().is_unspecified() {
+                let message = format!("nothing can be sent to `{address}`");
+                let help = "name the IP address and the port where the service listens";
+                self.mistake(Mistake::at(item.span, Code::BadAddress, message).help(help));
+            } else if !seen.insert(address) {
                 let message = format!("the address `{address}` stands here twice");
                 self.mistake(
                     Mistake::at(item.span, Code::AddressTwice, message).help("remove one of the two"),

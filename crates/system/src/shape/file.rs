@@ -21,6 +21,8 @@ const WEIGHT: Shape = integer(1, 1_000_000);
 const COUNT: Shape = integer(0, COUNT_MAX);
 const EMPTY: super::Need = Optional("as if it were empty");
 
+/// Each profile is checked as a whole file.
+pub(crate) const PROFILES_MAX: usize = 100;
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
 const fn integer(min: i64, max: i64) -> Shape {
@@ -86,9 +88,9 @@ pub(crate) static FILE_SHAPE: Object = Object {
         ),
         field(
             "profiles",
-            Shape::Map { key: Form::Name, value: &Shape::Overlay, max: 100 },
+            Shape::Map { key: Form::Name, value: &Shape::Overlay, max: PROFILES_MAX },
             Optional("none"),
-            "What differs in another place, by name: `--profile NAME` lays it over the file. Maps are merged key by key, everything else is replaced, and a key set to null is removed.",
+            "What differs in another place, by name: `--profile NAME` lays it over the file.",
         ),
     ],
 };

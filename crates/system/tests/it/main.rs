@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod broken;
+mod files;
 mod pages;
+mod profiles;
 mod properties;
 mod shop;
 mod support;

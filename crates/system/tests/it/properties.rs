@@ -99,3 +99,17 @@ fn survives_depth_and_growth() {
     let bomb: Vec<_> = (0..30).map(layer).collect();
     survives(&format!("k0: &k0 [x]\n{}", bomb.concat()));
 }
+
+/// The work is bounded by the size of the file, whatever is in it.
+#[test]
+fn survives_size() {
+    let many = |piece: &dyn Fn(usize) -> String| (0..20_000).map(piece).collect::<Vec<_>>().concat();
+    survives(&many(&|n| format!("k{n}: 1\n")));
+    survives(&many(&|_| "k: 1\n".into()));
+    survives(&format!("system: a\nprofiles:\n{}", many(&|n| format!("  p{n}: {{ node: 5 }}\n"))));
+    survives(&format!(
+        "system: a\ngateway:\n  listen: 127.0.0.1:80\n  routes:\n{}",
+        many(&|_| "  - { match: { path: / }, to: a }\n".into())
+    ));
+    survives(&format!("system: a\nloads: {{ a: {{ body: \"{}\" }} }}\n", "${row}".repeat(100_000)));
+}

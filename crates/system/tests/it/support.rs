@@ -51,7 +51,7 @@ const fn option(
     OptionDescription { name, blocks, kind, default, doc: "An option." }
 }
 
-/// Reads a text with no profile, the columns `customer` and `amount` in every CSV file but `missing.csv`,
+/// Reads a text with no profile, the columns `customer` and `amount` in every CSV file but `locked.csv`,
 /// and one variable, `SET`, whose value is `7`.
 pub(crate) fn read(text: &str) -> Result<System, Mistakes> {
     read_with(text, None)
@@ -60,10 +60,10 @@ pub(crate) fn read(text: &str) -> Result<System, Mistakes> {
 pub(crate) fn read_with(text: &str, profile: Option<&str>) -> Result<System, Mistakes> {
     let env = |name: &str| (name == "SET").then(|| "7".to_owned());
     let columns = |path: &Path| {
-        if path.ends_with("missing.csv") {
-            return Err("the rows cannot be read: no such file".to_owned());
+        if path.ends_with("locked.csv") {
+            return Err("the rows cannot be read: permission denied".to_owned());
         }
-        Ok(vec!["customer".to_owned(), "amount".to_owned()])
+        Ok(Some(vec!["customer".to_owned(), "amount".to_owned()]))
     };
     let file = Path::new("floodway.yaml");
     parse(text, Context { file, profile, env: &env, catalogue: CATALOGUE, columns: &columns })

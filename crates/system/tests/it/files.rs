@@ -1,0 +1,69 @@
+//! Files as they lie on a disk.
+
+use std::fs;
+use std::path::Path;
+
+use floodway_system::{Code, Mistakes, System, load};
+
+use crate::support::CATALOGUE;
+
+/// A folder with a system file of this text and a CSV file of that.
+fn read(text: &[u8], csv: Option<&str>) -> (tempfile::TempDir, Result<System, Mistakes>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("floodway.yaml"), text).expect("a file in it");
+    if let Some(csv) = csv {
+        fs::write(folder.path().join("rows.csv"), csv).expect("a file in it");
+    }
+    let system = load(folder.path(), None, &|_| None, CATALOGUE);
+    (folder, system)
+}
+
+const LOAD: &[u8] =
+    b"system: a\nloads: { b: { replay: ./rows.csv, request: { path: '/${row:two, quoted}' } } }\n";
+
+fn codes(result: Result<System, Mistakes>) -> Vec<Code> {
+    result.err().iter().flat_map(|mistakes| mistakes.iter().map(|mistake| mistake.code)).collect()
+}
+
+#[test]
+fn checks_columns_against_the_header_of_the_csv_file() {
+    assert_eq!(codes(read(LOAD, Some("one,\"two, quoted\"\r\n1,2\r\n")).1), []);
+    assert_eq!(codes(read(LOAD, Some("\u{feff}\"two, quoted\",one\n")).1), []);
+    assert_eq!(codes(read(LOAD, Some("one,two\n")).1), [Code::UnknownColumn]);
+    assert_eq!(codes(read(LOAD, Some("")).1), [Code::UnreadableRows]);
+}
+
+#[test]
+fn a_system_can_run_where_the_rows_of_its_loads_are_not() {
+    assert_eq!(codes(read(LOAD, None).1), []);
+}
+
+#[test]
+fn paths_begin_at_the_folder_of_the_file() {
+    let text =
+        b"system: a\nservices: { b: { run: b }, c: { run: c, dir: ../.. } }\nnode: { data: /var/lib/a }\n";
+    let (folder, system) = read(text, None);
+    let system = system.map_err(|mistakes| mistakes.to_string()).unwrap();
+    let dirs: Vec<_> = system
+        .services
+        .iter()
+        .map(|service| match &service.source {
+            floodway_system::Source::Run(run) => run.dir.as_path(),
+            floodway_system::Source::At(_) => Path::new("none"),
+        })
+        .collect();
+    assert_eq!(dirs, [folder.path(), &folder.path().join("../..")]);
+    assert_eq!(system.node.data, Path::new("/var/lib/a"));
+    assert_eq!(system.file, folder.path().join("floodway.yaml"));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_text() {
+    assert_eq!(codes(read("\u{feff}system: a\n".as_bytes(), None).1), []);
+}
+
+#[test]
+fn refuses_what_is_not_text_or_too_long() {
+    assert_eq!(codes(read(b"system: \xff\n", None).1), [Code::Unreadable]);
+    assert_eq!(codes(read(&b"# padding\n".repeat(110_000), None).1), [Code::Unreadable]);
+}
