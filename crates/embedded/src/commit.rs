@@ -50,8 +50,15 @@ impl Committer {
         Self { core, log, leases, tail, frame, progress_written: monotonic() }
     }
 
+    /// As [`Committer::run`]; if that panics, the queue takes no more requests and drops those it holds,
+    /// so that nobody waits for an answer that cannot come.
+    pub(crate) fn run_guarded(self) -> Log {
+        let _abandon = AbandonQueue(Arc::clone(&self.core));
+        self.run()
+    }
+
     /// Works until the queue is stopped and empty; gives the log back.
-    pub(crate) fn run(mut self) -> Log {
+    fn run(mut self) -> Log {
         loop {
             let is_due = self.progress_written.elapsed() >= PROGRESS_DELAY;
             let Taken { requests, mut progress, is_last } = self.core.queue.take(is_due);
@@ -149,6 +156,16 @@ impl Committer {
         for topic in published {
             topic.published.notify_waiters();
         }
+    }
+}
+
+/// Lets go of everyone who waits when the thread ends, however it ends.
+struct AbandonQueue(Arc<Core>);
+
+impl Drop for AbandonQueue {
+    fn drop(&mut self) {
+        self.0.queue.abandon();
+        self.0.wake_receivers();
     }
 }
 

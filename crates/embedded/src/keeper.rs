@@ -20,6 +20,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Values removed in one commit.
 const SWEEP_MOST: usize = 1024;
+/// Commits for one sweep: about 13,000 values a second can expire without piling up.
+const SWEEP_COMMITS: usize = 64;
 
 /// What the keeper works on.
 #[derive(Debug)]
@@ -35,7 +37,6 @@ pub(crate) struct Keeper {
 /// Ends the keeper's thread.
 #[derive(Debug)]
 pub(crate) struct KeeperThread {
-    #[cfg(test)]
     keeper: Arc<Keeper>,
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: JoinHandle<()>,
@@ -48,12 +49,7 @@ impl KeeperThread {
         let working = Arc::clone(&keeper);
         let thread = std::thread::Builder::new().name("floodway-keep".into());
         let thread = thread.spawn(move || working.run(&stopped))?;
-        Ok(Self {
-            #[cfg(test)]
-            keeper,
-            stop,
-            thread,
-        })
+        Ok(Self { keeper, stop, thread })
     }
 
     /// Makes a checkpoint now, not when it is due.
@@ -62,11 +58,17 @@ impl KeeperThread {
         self.keeper.checkpoint(&mut 0);
     }
 
-    /// Stops it and waits for its end; `false` if it panicked.
-    pub(crate) fn join(self) -> bool {
+    /// Removes what has expired now, not when it is due.
+    #[cfg(test)]
+    pub(crate) fn sweep_now(&self) {
+        self.keeper.sweep();
+    }
+
+    /// Stops it and waits for its end; `None` if it panicked.
+    pub(crate) fn join(self) -> Option<Arc<Keeper>> {
         *lock(&self.stop.0) = true;
         self.stop.1.notify_all();
-        self.thread.join().is_ok()
+        self.thread.join().ok().map(|()| self.keeper)
     }
 }
 
@@ -174,17 +176,27 @@ impl Keeper {
         })
     }
 
-    fn sweep(&self) {
-        let now = self.core.clock.now_ms().saturating_add(1).to_be_bytes();
-        match self.core.view.range(EXPIRY, &[], &now, SWEEP_MOST) {
-            Ok(due) => {
-                let due = due.into_iter().map(|(key, _)| key).collect();
-                // Under overload or at the end it waits for the next time.
-                if let Err(refused) = self.core.queue.push(Request::Sweep { due }) {
-                    tracing::debug!(%refused, "expired values stay a little longer");
-                }
+    /// Asks the committer to remove what is due, oldest first. What is refused waits for the next time.
+    pub(crate) fn sweep(&self) {
+        let upto = self.core.clock.now_ms().saturating_add(1).to_be_bytes();
+        let mut from = Vec::new();
+        for _ in 0..SWEEP_COMMITS {
+            let found = self.core.view.range(EXPIRY, &from, &upto, SWEEP_MOST);
+            let due: Vec<_> = match found {
+                Ok(due) => due.into_iter().map(|(entry, _)| entry).collect(),
+                Err(error) => return tracing::warn!(%error, "could not look for expired values"),
+            };
+            let is_last = due.len() < SWEEP_MOST;
+            if let Some(last) = due.last() {
+                from = last.to_vec();
+                from.push(0);
             }
-            Err(error) => tracing::warn!(%error, "could not look for expired values"),
+            if let Err(refused) = self.core.queue.push(Request::Sweep { due }) {
+                return tracing::debug!(%refused, "expired values stay a little longer");
+            }
+            if is_last {
+                return;
+            }
         }
     }
 }

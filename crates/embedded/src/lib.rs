@@ -28,6 +28,8 @@ mod view;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod tests;
 
 pub use engine::Engine;
 pub use error::OpenError;

@@ -72,7 +72,7 @@ pub struct Limits {
     pub value_bytes: usize,
     /// The most changes and messages in one transaction.
     pub transaction_changes: usize,
-    /// The most bytes of keys, values and messages in one transaction or publication.
+    /// The most bytes of keys, values and messages in one transaction, write of many, or publication.
     pub transaction_bytes: usize,
     /// The most operations that wait for the committer; more are refused as overload.
     pub queue_depth: usize,

@@ -150,8 +150,8 @@ impl Replay<'_> {
                 self.op(number, op, &mut edits).map_err(|source| {
                     Refused::Failed(OpenError::Io { attempt: "open a store".into(), source })
                 })?;
+                self.replayed += 1;
             }
-            self.replayed += u64::from(number > self.known);
             number += 1;
         }
         if number != frame.first + u64::from(frame.ops) {

@@ -45,6 +45,9 @@ impl Store for EmbeddedStore {
             if changes.is_empty() {
                 return Vec::new();
             }
+            if let Err(too_large) = self.check_bytes("request", changes_bytes(&changes)) {
+                return vec![Err(too_large); changes.len()];
+            }
             let checks: Vec<_> = changes.iter().map(|change| self.check(change)).collect();
             let allowed = changes.into_iter().zip(&checks).filter(|(_, check)| check.is_ok());
             let changes: Vec<Change> = allowed.map(|(change, _)| change).collect();
@@ -118,7 +121,11 @@ impl EmbeddedStore {
             at_most("message", message.payload.len(), limits.value_bytes)?;
         }
         let messages: usize = outbox.iter().map(|(_, message)| message.payload.len()).sum();
-        at_most("transaction", changes_bytes(changes) + messages, limits.transaction_bytes)
+        self.check_bytes("transaction", changes_bytes(changes) + messages)
+    }
+
+    fn check_bytes(&self, what: &'static str, bytes: usize) -> Result<(), WriteError> {
+        at_most(what, bytes, self.core.limits.transaction_bytes)
     }
 
     fn topic(&self, topics: &str, topic: &str) -> Result<Arc<Topic>, WriteError> {

@@ -118,6 +118,16 @@ impl Queue {
         self.wake.notify_all();
     }
 
+    /// Takes no more requests and drops those that wait.
+    pub(crate) fn abandon(&self) {
+        self.stop();
+        let mut waiting = lock(&self.waiting);
+        let requests = std::mem::take(&mut waiting.requests);
+        waiting.progress.clear();
+        drop(waiting);
+        drop(requests);
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }

@@ -1,0 +1,205 @@
+//! The engine with a clock that the test sets: expiry, leases, bounds, closing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use floodway_blocks::Failure;
+use floodway_blocks::lock::{TryLock, Unlock};
+use floodway_blocks::state::{Change, Effect, Etag, Outbound, Precondition, Store, Transaction, WriteError};
+use floodway_blocks::topics::Outgoing;
+
+use crate::clock::Clock;
+use crate::disk::simulated::SimulatedDisk;
+use crate::engine::{Engine, Ground};
+use crate::options::{Durability, Limits, Options, StoreOptions, TopicsOptions};
+use crate::view::memory::MemoryView;
+use crate::view::{EXPIRY, View};
+
+struct Bench {
+    disk: SimulatedDisk,
+    view: Arc<MemoryView>,
+    now_ms: Arc<AtomicU64>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (disk, view) = (SimulatedDisk::new(), Arc::new(MemoryView::new()));
+        Self { disk, view, now_ms: Arc::new(AtomicU64::new(1_000_000)) }
+    }
+
+    fn open(&self, limits: Limits) -> Engine {
+        let ground = Ground {
+            disk: Arc::new(self.disk.clone()),
+            view: Arc::clone(&self.view) as _,
+            clock: Clock::Set(Arc::clone(&self.now_ms)),
+            folder_lock: None,
+        };
+        let options = Options {
+            stores: vec![StoreOptions { name: "store".into(), durability: Durability::Fsync }],
+            topics: vec![TopicsOptions { name: "topics".into(), durability: Durability::Fsync }],
+            locks: vec!["locks".into()],
+            limits,
+        };
+        Engine::on(ground, &options).unwrap().0
+    }
+
+    fn pass(&self, time: Duration) {
+        self.now_ms.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+fn put(key: &str, value: Vec<u8>, ttl: Option<Duration>) -> Change {
+    let effect = Effect::Put { value: value.into(), ttl };
+    Change { key: key.to_owned(), effect, precondition: Precondition::None }
+}
+
+async fn write(store: &dyn Store, change: Change) -> Result<(), WriteError> {
+    store.write_each(vec![change]).await.remove(0)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn expired_values_are_hidden_at_once_and_removed_later() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits::default());
+    let store = engine.store("store").unwrap();
+    for number in 0..3000 {
+        write(store.as_ref(), put(&format!("short-{number}"), vec![1], Some(SECOND))).await.unwrap();
+    }
+    write(store.as_ref(), put("renewed", vec![1], Some(SECOND))).await.unwrap();
+    write(store.as_ref(), put("renewed", vec![2], None)).await.unwrap();
+    bench.pass(SECOND);
+    assert_eq!(store.get("short-7").await.unwrap(), None);
+    let space = bench.view.space("store").unwrap();
+    assert!(bench.view.get(space, b"short-7").unwrap().is_some(), "hidden, not removed yet");
+    engine.sweep_now();
+    // Answered after the sweep, which was asked for before.
+    write(store.as_ref(), put("after", vec![3], None)).await.unwrap();
+    assert_eq!(bench.view.range(space, b"short", b"shorz", 10).unwrap(), Vec::new());
+    assert_eq!(bench.view.range(EXPIRY, &[], &[0xff], 10).unwrap(), Vec::new());
+    assert!(store.get("renewed").await.unwrap().is_some());
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_outlives_a_restart_and_ends_on_time() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits::default());
+    let locks = engine.locks("locks").unwrap();
+    let TryLock::Granted(first) = locks.try_lock("a", "owner", SECOND * 10).await.unwrap() else {
+        panic!("a is free");
+    };
+    engine.close().unwrap();
+    let engine = bench.open(Limits::default());
+    let locks = engine.locks("locks").unwrap();
+    assert_eq!(locks.try_lock("a", "other", SECOND).await.unwrap(), TryLock::Held);
+    assert_eq!(locks.unlock("a", "other").await.unwrap(), Unlock::NotOwner);
+    bench.pass(SECOND * 10);
+    let TryLock::Granted(second) = locks.try_lock("a", "other", SECOND).await.unwrap() else {
+        panic!("the lease has run out");
+    };
+    assert!(second > first);
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn an_etag_of_another_form_is_invalid() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits::default());
+    let store = engine.store("store").unwrap();
+    for etag in ["", "x", "-1", "01", "1.0", "99999999999999999999999"] {
+        let matches = Precondition::Matches(Etag(etag.into()));
+        let verdict = write(store.as_ref(), Change { precondition: matches, ..put("a", vec![], None) }).await;
+        assert!(matches!(verdict, Err(WriteError::InvalidEtag { .. })), "{etag:?}: {verdict:?}");
+    }
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn what_exceeds_a_bound_is_refused() {
+    let bench = Bench::new();
+    let limits = Limits {
+        key_bytes: 10,
+        value_bytes: 100,
+        transaction_bytes: 150,
+        transaction_changes: 3,
+        topics: 2,
+        locks: 1,
+        ..Limits::default()
+    };
+    let engine = bench.open(limits);
+    let store = engine.store("store").unwrap();
+    write(store.as_ref(), put("0123456789", vec![0; 100], None)).await.unwrap();
+    for change in [put("0123456789a", vec![], None), put("a", vec![0; 101], None)] {
+        let verdict = write(store.as_ref(), change).await;
+        assert!(matches!(verdict, Err(WriteError::TooLarge { .. })), "{verdict:?}");
+    }
+    let two = vec![put("a", vec![0; 80], None), put("b", vec![0; 80], None)];
+    let verdicts = store.write_each(two.clone()).await;
+    assert!(
+        verdicts.iter().all(|verdict| matches!(verdict, Err(WriteError::TooLarge { .. }))),
+        "{verdicts:?}"
+    );
+    let verdict = store.transact(Transaction { changes: two, outbox: Vec::new() }).await;
+    assert!(matches!(verdict, Err(WriteError::TooLarge { what: "transaction", .. })), "{verdict:?}");
+    let four = vec![put("a", vec![], None); 4];
+    assert!(store.transact(Transaction { changes: four, outbox: Vec::new() }).await.is_err());
+    let message = |bytes| Outgoing { payload: vec![0; bytes].into(), expires: None };
+    let elsewhere = Outbound { topics: "unknown".into(), topic: "t".into(), message: message(1) };
+    let verdict = store.transact(Transaction { changes: Vec::new(), outbox: vec![elsewhere] }).await;
+    assert!(matches!(verdict, Err(WriteError::Failed(Failure::Io { .. }))), "{verdict:?}");
+    let topics = engine.topics("topics").unwrap();
+    assert!(topics.publish("one", vec![message(101)]).await.is_err());
+    topics.publish("one", vec![message(100)]).await.unwrap();
+    topics.publish("two", vec![message(1)]).await.unwrap();
+    let third = topics.publish("three", vec![message(1)]).await;
+    assert!(matches!(third, Err(Failure::Overloaded { .. })), "{third:?}");
+    let locks = engine.locks("locks").unwrap();
+    locks.try_lock("a", "owner", SECOND).await.unwrap();
+    let second = locks.try_lock("b", "owner", SECOND).await;
+    assert!(matches!(second, Err(Failure::Overloaded { .. })), "{second:?}");
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_as_overload() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits { queue_depth: 0, ..Limits::default() });
+    let verdict = write(engine.store("store").unwrap().as_ref(), put("a", vec![1], None)).await;
+    assert!(matches!(verdict, Err(WriteError::Failed(Failure::Overloaded { .. }))), "{verdict:?}");
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn after_closing_the_ports_say_so_and_receivers_are_let_go() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits::default());
+    let (store, topics) = (engine.store("store").unwrap(), engine.topics("topics").unwrap());
+    let mut group = topics.subscribe("t", "group").await.unwrap();
+    let closing = async {
+        tokio::task::yield_now().await;
+        engine.close().unwrap();
+    };
+    let (received, ()) = tokio::join!(group.receive(1), closing);
+    assert!(matches!(received, Err(Failure::Stopping { .. })), "{received:?}");
+    let verdict = write(store.as_ref(), put("a", vec![1], None)).await;
+    assert!(matches!(verdict, Err(WriteError::Failed(Failure::Stopping { .. }))), "{verdict:?}");
+    assert_eq!(store.get("a").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn opening_a_group_again_takes_it_over() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits::default());
+    let topics = engine.topics("topics").unwrap();
+    let mut first = topics.subscribe("t", "group").await.unwrap();
+    let message = Outgoing { payload: "m".into(), expires: None };
+    topics.publish("t", vec![message]).await.unwrap();
+    assert_eq!(first.receive(1).await.unwrap().len(), 1);
+    let mut second = topics.subscribe("t", "group").await.unwrap();
+    assert!(matches!(first.receive(1).await, Err(Failure::Stopping { .. })));
+    assert_eq!(second.receive(1).await.unwrap().len(), 1);
+    engine.close().unwrap();
+}
