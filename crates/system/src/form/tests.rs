@@ -101,7 +101,11 @@ fn reads_names_hosts_and_headers() {
         (Form::Host, vec!["shop.example", "10.0.0.1"], vec!["", "shop:80", "http://shop", "a b"]),
         (Form::Header, vec!["X-A", "content-type"], vec!["", "a b", "a:", "ä"]),
         (Form::Status, vec!["300", "409", "599"], vec!["200", "600", "4xx", "-409"]),
-        (Form::RequestPath, vec!["/", "/a?b=c"], vec!["", "a", "/a b", "/a#b"]),
+        (
+            Form::RequestPath,
+            vec!["/", "/a?b=c", "/${row:a b}/c", "/$5"],
+            vec!["", "a", "/a b", "/a#b", "/${row:a} b"],
+        ),
         (Form::Flag, vec!["true", "False"], vec!["yes", "1", ""]),
         (Form::Integer { min: 1, max: 3 }, vec!["1", "3"], vec!["0", "4", "1.0", "0x1", "1_0", ""]),
     ] {
@@ -134,6 +138,7 @@ fn patterns_agree_with_the_readers() {
         "/a?b",
         "/a b",
         "X-A",
+        "/${row:a b}?$",
         "a b",
         "409",
         "200",

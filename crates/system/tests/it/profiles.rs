@@ -66,7 +66,7 @@ fn without_a_profile_none_counts() {
 #[test]
 fn a_variable_must_be_set_only_where_it_is_used() {
     assert_eq!(codes(FILE, None), []);
-    assert_eq!(codes(FILE, Some("elsewhere")), [(Code::MissingVariable, 14)]);
+    assert_eq!(codes(FILE, Some("elsewhere")), [(Code::MissingVariable, 15)]);
 }
 
 #[test]
