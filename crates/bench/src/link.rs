@@ -19,7 +19,8 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Link {
     sender: SendRequest<Full<Bytes>>,
-    conn: Conn,
+    /// `None` once it is closed.
+    conn: Option<Conn>,
 }
 
 type Conn = Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>;
@@ -56,7 +57,7 @@ impl Link {
         let stream = TcpStream::connect(target).await?;
         stream.set_nodelay(true)?;
         let (sender, conn) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        Ok(Self { sender, conn: Box::pin(conn) })
+        Ok(Self { sender, conn: Some(Box::pin(conn)) })
     }
 
     /// Sends a request and reads its answer, of whose body at most `keep_bytes` are kept. Dropping the
@@ -78,10 +79,10 @@ impl Link {
                 },
             }
         };
-        let (exchange, is_open) = driven(&mut self.conn, exchange).await;
+        let exchange = driven(&mut self.conn, exchange).await;
         match exchange {
             Exchange::Answered(answer, is_whole) => {
-                Sent::Answered(answer, (is_open && is_whole).then_some(self))
+                Sent::Answered(answer, (self.conn.is_some() && is_whole).then_some(self))
             }
             Exchange::Unsent(request) => Sent::Unsent(request),
             Exchange::Broken(error) => Sent::Broken(error),
@@ -90,8 +91,8 @@ impl Link {
 
     /// Keeps the link open while something else is waited for; gives it back unless it was closed.
     pub(crate) async fn idle<T>(mut self, wait: impl Future<Output = T>) -> (T, Option<Self>) {
-        let (out, is_open) = driven(&mut self.conn, wait).await;
-        (out, is_open.then_some(self))
+        let out = driven(&mut self.conn, wait).await;
+        (out, self.conn.is_some().then_some(self))
     }
 }
 
@@ -102,22 +103,22 @@ enum Exchange {
     Broken(hyper::Error),
 }
 
-/// Polls a connection along with work that waits for it; says whether it is still open at the end.
-/// Why a connection closed, the work is told by its own channels.
-async fn driven<T>(conn: &mut Conn, work: impl Future<Output = T>) -> (T, bool) {
+/// Polls a connection along with work that waits for it. Once it is closed it is dropped, which is how
+/// the work hears of it.
+async fn driven<T>(conn: &mut Option<Conn>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
-    let mut is_open = true;
-    let out = poll_fn(|cx| {
+    poll_fn(|cx| {
         if let Poll::Ready(out) = work.as_mut().poll(cx) {
             return Poll::Ready(out);
         }
-        if is_open {
-            is_open = conn.as_mut().poll(cx).is_pending();
+        if let Some(open) = conn
+            && open.as_mut().poll(cx).is_ready()
+        {
+            *conn = None;
         }
         work.as_mut().poll(cx)
-    });
-    let out = out.await;
-    (out, is_open)
+    })
+    .await
 }
 
 /// Reads an answer; says whether it was read to its end.
@@ -143,4 +144,48 @@ async fn read(response: Response<Incoming>, keep_bytes: usize) -> hyper::Result<
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+    use tokio::time::sleep;
+
+    #[tokio::test]
+    async fn a_request_comes_back_from_a_link_that_was_closed_before_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 1_024]).unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            thread::sleep(Duration::from_millis(50));
+        });
+        let request = || Request::get("/").body(Full::default()).unwrap();
+        let Sent::Answered(answer, Some(link)) =
+            Link::connect(target).await.unwrap().send(request(), 0).await
+        else {
+            panic!("the server answers and keeps the connection for a while");
+        };
+        assert_eq!(answer.status, 200);
+        server.join().unwrap();
+        // Lets the runtime hear of the end, which the link has not been told yet.
+        sleep(Duration::from_millis(1)).await;
+        assert!(matches!(link.send(request(), 0).await, Sent::Unsent(_)));
+    }
+
+    #[test]
+    fn reads_how_long_to_stay_away() {
+        let asked = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(asked("2"), Some(Duration::from_secs(2)));
+        assert_eq!(asked("Mon, 23 Nov 2026 10:00:00 GMT"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 }
