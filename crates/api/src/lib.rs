@@ -1,3 +1,25 @@
-//! The block API: Dapr-compatible HTTP for services, deliveries out.
+//! The block API: what a service asks of Floodway, over HTTP as Dapr's SDKs speak it, and the deliveries
+//! of messages to services.
+//!
+//! Each replica has a port of its own, so the port says who calls. Everything here runs on one worker's
+//! thread; engines may be shared by all.
 
 #![forbid(unsafe_code)]
+
+mod clock;
+mod cloud_event;
+pub mod components;
+mod deliver;
+mod error;
+mod invoke;
+mod lock;
+mod metadata;
+mod path;
+mod publish;
+mod server;
+mod state;
+mod subscription;
+
+pub use components::{Components, Outbox, StoreComponent, TopicsComponent};
+pub use deliver::deliver;
+pub use server::{Caller, ServerOptions, serve};

@@ -24,4 +24,4 @@ mod workers;
 
 pub use counts::Counts;
 pub use membership::Memberships;
-pub use workers::{Shutdown, StartError, WorkerContext, Workers, WorkersOptions};
+pub use workers::{StartError, WorkerContext, Workers, WorkersOptions};

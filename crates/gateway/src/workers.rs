@@ -8,12 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use floodway_blocks::invoke::{Invoke, LocalFuture};
-use floodway_policy::Snapshot;
+use floodway_policy::{EndpointId, ServiceId, Snapshot};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection;
 use crate::counts::{Counters, Counts};
@@ -63,13 +64,10 @@ pub enum StartError {
 pub struct WorkerContext {
     /// Calls services of this system.
     pub invoke: Rc<dyn Invoke>,
-    /// Tells when to end.
-    pub shutdown: Shutdown,
+    /// Tells when to take nothing new and end.
+    pub shutdown: CancellationToken,
+    worker: Rc<Worker>,
 }
-
-/// Tells a service of a worker when to end.
-#[derive(Debug, Clone)]
-pub struct Shutdown(watch::Receiver<Phase>);
 
 type Service = Box<dyn FnOnce(WorkerContext) -> LocalFuture<'static, ()> + Send>;
 
@@ -78,7 +76,7 @@ type Service = Box<dyn FnOnce(WorkerContext) -> LocalFuture<'static, ()> + Send>
 pub struct Workers {
     addresses: Vec<SocketAddr>,
     phase: watch::Sender<Phase>,
-    services_phase: watch::Sender<Phase>,
+    shutdown: CancellationToken,
     threads: Vec<Thread>,
 }
 
@@ -89,13 +87,17 @@ struct Thread {
     handle: Option<JoinHandle<()>>,
 }
 
-// === impl Shutdown ===
+// === impl WorkerContext ===
 
-impl Shutdown {
-    /// Waits until it is time to take nothing new and finish.
-    pub async fn begun(&mut self) {
-        // A sender that is gone means the same.
-        drop(self.0.wait_for(|phase| *phase >= Phase::Draining).await);
+impl WorkerContext {
+    /// What this worker has under way on each endpoint, after it has taken over the newest membership:
+    /// on an endpoint that takes nothing new the count only falls from here.
+    pub fn in_flight(&self) -> Vec<(EndpointId, u32)> {
+        self.worker.refresh();
+        let cluster = self.worker.cluster.borrow();
+        let services = (0..).map(ServiceId).zip(&self.worker.snapshot.services);
+        let endpoints = services.flat_map(|(id, _)| cluster.endpoints(id));
+        endpoints.map(|endpoint| (endpoint.member.id, endpoint.in_flight)).collect()
     }
 }
 
@@ -107,8 +109,8 @@ impl Workers {
         let count = options.count.max(1);
         let (addresses, mut listeners) = bind(&options.listen, count)?;
         let (phase, _) = watch::channel(Phase::Serving);
-        let (services_phase, _) = watch::channel(Phase::Serving);
-        let mut workers = Self { addresses, phase, services_phase, threads: Vec::with_capacity(count) };
+        let mut workers =
+            Self { addresses, phase, shutdown: CancellationToken::new(), threads: Vec::with_capacity(count) };
         for index in 0..count {
             let listeners = listeners.iter_mut().map(|of_address| of_address.remove(0)).collect();
             workers.start_thread(index, listeners, options)?;
@@ -162,10 +164,10 @@ impl Workers {
 
     /// Tells the services to take nothing new and end.
     pub fn end_services(&self) {
-        self.services_phase.send_replace(Phase::Draining);
+        self.shutdown.cancel();
     }
 
-    /// Cuts off what is left and waits for the threads. Services that were told to end get `grace`.
+    /// Cuts off the connections that are left and waits for the threads, and so for the services on them.
     pub fn stop(mut self) {
         self.end();
     }
@@ -199,7 +201,7 @@ impl Workers {
             let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
             move || Worker::new(snapshot, memberships, counters, phase, connections_max, seed)
         };
-        let shutdown = Shutdown(self.services_phase.subscribe());
+        let shutdown = self.shutdown.clone();
         let run = move || {
             let local = LocalSet::new();
             local.block_on(&runtime, run(Rc::new(make()), listeners, started, shutdown));
@@ -222,13 +224,13 @@ async fn run(
     worker: Rc<Worker>,
     listeners: Vec<StdListener>,
     mut services: mpsc::Receiver<Service>,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
 ) {
     for listener in listeners {
         worker.tasks.spawn(listen(Rc::clone(&worker), listener));
     }
     let invoke: Rc<dyn Invoke> = Rc::new(Caller::new(Rc::clone(&worker)));
-    let context = WorkerContext { invoke, shutdown };
+    let context = WorkerContext { invoke, shutdown, worker: Rc::clone(&worker) };
     let own = crate::tasks::Tasks::default();
     let mut phase = worker.phase.clone();
     loop {

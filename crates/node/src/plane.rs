@@ -100,7 +100,7 @@ impl Plane {
                 Ok(workers) => break workers,
                 Err(shared) => workers = shared,
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         };
         let stopped = tokio::task::spawn_blocking(move || workers.stop()).await;
         if let Err(error) = stopped {
@@ -141,9 +141,9 @@ impl Plane {
         let ApiPort { app, listener, port } = port;
         let service = move |context: floodway_gateway::WorkerContext| -> LocalFuture<'static, ()> {
             Box::pin(async move {
-                let mut shutdown = context.shutdown.clone();
+                let shutdown = context.shutdown.clone();
                 tracing::debug!(app, port, ?listener, "api");
-                shutdown.begun().await;
+                shutdown.cancelled().await;
             })
         };
         self.workers.spawn_on(index, Box::new(service)).await;

@@ -1,0 +1,214 @@
+//! The envelope of a message: a `CloudEvent` 1.0 in its JSON format, with the fields that Dapr adds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use floodway_blocks::topics::Outgoing;
+use http::StatusCode;
+use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
+
+use crate::clock;
+use crate::error::ApiError;
+use crate::path::{self, Metadata};
+
+/// What an envelope is made of.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) payload: Bytes,
+    pub(crate) content_type: &'a str,
+    /// Who publishes.
+    pub(crate) app: &'a str,
+    pub(crate) topics: &'a str,
+    pub(crate) topic: &'a str,
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) traceparent: Option<&'a str>,
+}
+
+/// The fields of an envelope in the order of their names, values as they were written.
+type Fields = BTreeMap<String, Box<RawValue>>;
+
+const CLOUD_EVENT: &str = "application/cloudevents+json";
+/// Metadata that sets a field of the envelope, and the field.
+const OVERRIDES: [&str; 7] = ["id", "source", "type", "subject", "traceid", "traceparent", "tracestate"];
+
+/// The message of a draft: its envelope and when it expires. With `rawPayload` the payload stays as it is.
+pub(crate) fn message(draft: &Draft<'_>) -> Result<Outgoing, ApiError> {
+    let ttl = path::ttl(draft.metadata)?;
+    let expires = ttl.map(|ttl| clock::wall() + ttl);
+    let is_raw = draft.metadata.get("rawPayload").is_some_and(|value| value == "true");
+    let payload = if is_raw { draft.payload.clone() } else { envelope(draft, ttl)? };
+    Ok(Outgoing { payload, expires })
+}
+
+/// An envelope around a payload that was published raw, for its subscriber.
+pub(crate) fn wrap_raw(payload: &[u8], topics: &str, topic: &str, source: &str) -> Bytes {
+    let mut fields = Fields::new();
+    set(&mut fields, "data_base64", &STANDARD.encode(payload));
+    set(&mut fields, "datacontenttype", "application/octet-stream");
+    set(&mut fields, "topic", topic);
+    set(&mut fields, "pubsubname", topics);
+    fill_gaps(&mut fields, source);
+    encode(&fields)
+}
+
+fn envelope(draft: &Draft<'_>, ttl: Option<Duration>) -> Result<Bytes, ApiError> {
+    let mut fields = if is_cloud_event(draft.content_type) { given(draft)? } else { made(draft) };
+    set(&mut fields, "topic", draft.topic);
+    set(&mut fields, "pubsubname", draft.topics);
+    for name in OVERRIDES {
+        if let Some(value) = draft.metadata.get(&format!("cloudevent.{name}")) {
+            set(&mut fields, name, value);
+        }
+    }
+    if let Some(parent) = draft.traceparent {
+        set_missing(&mut fields, "traceparent", || parent.to_owned());
+        set_missing(&mut fields, "traceid", || parent.to_owned());
+    }
+    fill_gaps(&mut fields, draft.app);
+    if let Some(expires) = ttl.and_then(|ttl| clock::rfc3339(clock::wall() + ttl)) {
+        set(&mut fields, "expiration", &expires);
+    }
+    Ok(encode(&fields))
+}
+
+fn given(draft: &Draft<'_>) -> Result<Fields, ApiError> {
+    serde_json::from_slice(&draft.payload).map_err(|error| {
+        let message = format!("the payload is no cloud event: {error}");
+        ApiError::new(StatusCode::BAD_REQUEST, "ERR_PUBSUB_CLOUD_EVENTS_SER", message)
+    })
+}
+
+fn made(draft: &Draft<'_>) -> Fields {
+    let mut fields = Fields::new();
+    let content_type = if draft.content_type.is_empty() { "text/plain" } else { draft.content_type };
+    set(&mut fields, "datacontenttype", content_type);
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if is_json(essence)
+        && let Ok(data) = serde_json::from_slice::<Box<RawValue>>(&draft.payload)
+    {
+        fields.insert("data".to_owned(), data);
+    } else if is_binary(essence) {
+        set(&mut fields, "data_base64", &STANDARD.encode(&draft.payload));
+    } else {
+        set(&mut fields, "data", &String::from_utf8_lossy(&draft.payload));
+    }
+    fields
+}
+
+fn fill_gaps(fields: &mut Fields, source: &str) {
+    set_missing(fields, "id", || Uuid::new_v4().to_string());
+    set_missing(fields, "source", || source.to_owned());
+    set_missing(fields, "specversion", || "1.0".to_owned());
+    set_missing(fields, "type", || "com.dapr.event.sent".to_owned());
+    set_missing(fields, "time", || clock::rfc3339(clock::wall()).unwrap_or_default());
+}
+
+fn set(fields: &mut Fields, name: &str, text: &str) {
+    fields.insert(name.to_owned(), to_raw_value(text).expect("a text is JSON"));
+}
+
+fn set_missing(fields: &mut Fields, name: &str, text: impl FnOnce() -> String) {
+    if !fields.contains_key(name) {
+        set(fields, name, &text());
+    }
+}
+
+fn encode(fields: &Fields) -> Bytes {
+    serde_json::to_vec(fields).expect("fields are JSON").into()
+}
+
+fn is_cloud_event(content_type: &str) -> bool {
+    content_type.starts_with(CLOUD_EVENT)
+}
+
+fn is_json(essence: &str) -> bool {
+    essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
+}
+
+fn is_binary(essence: &str) -> bool {
+    essence.eq_ignore_ascii_case("application/octet-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn made_of(payload: &'static str, content_type: &str, metadata: &[(&str, &str)]) -> Value {
+        let metadata =
+            metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let draft = Draft {
+            payload: payload.into(),
+            content_type,
+            app: "order",
+            topics: "events",
+            topic: "orders",
+            metadata: &metadata,
+            traceparent: None,
+        };
+        let message = message(&draft).expect("a message");
+        serde_json::from_slice(&message.payload)
+            .unwrap_or_else(|_| json!(String::from_utf8_lossy(&message.payload)))
+    }
+
+    #[test]
+    fn wraps_json_as_it_was_written() {
+        let payload = r#"{"n":12345678901234567890123.50}"#;
+        let event = made_of(payload, "application/json; charset=utf-8", &[]);
+        assert_eq!(event["data"].to_string(), payload);
+        assert_eq!(event["source"], "order");
+        assert_eq!(event["type"], "com.dapr.event.sent");
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!((&event["topic"], &event["pubsubname"]), (&json!("orders"), &json!("events")));
+        assert_eq!(event["id"].as_str().map(str::len), Some(36));
+        assert!(event["time"].as_str().is_some_and(|time| time.ends_with('Z')));
+    }
+
+    #[test]
+    fn keeps_text_and_encodes_bytes() {
+        assert_eq!(made_of("hello", "", &[])["data"], "hello");
+        assert_eq!(made_of("hello", "", &[])["datacontenttype"], "text/plain");
+        assert_eq!(made_of("no json", "application/json", &[])["data"], "no json");
+        assert_eq!(made_of("hello", "application/octet-stream", &[])["data_base64"], "aGVsbG8=");
+    }
+
+    #[test]
+    fn keeps_an_envelope_and_fills_its_gaps() {
+        let event = made_of(r#"{"id":"7","topic":"other","data":1.50}"#, CLOUD_EVENT, &[]);
+        assert_eq!((&event["id"], &event["topic"]), (&json!("7"), &json!("orders")));
+        assert_eq!(event["data"].to_string(), "1.50");
+        assert_eq!(event["source"], "order");
+    }
+
+    #[test]
+    fn metadata_sets_fields() {
+        let event =
+            made_of("x", "", &[("cloudevent.id", "mine"), ("cloudevent.type", "t"), ("ttlInSeconds", "9")]);
+        assert_eq!((&event["id"], &event["type"]), (&json!("mine"), &json!("t")));
+        assert!(event["expiration"].is_string());
+    }
+
+    #[test]
+    fn a_raw_payload_stays_as_it_is() {
+        assert_eq!(made_of("x", "", &[("rawPayload", "true")]), json!("x"));
+    }
+
+    #[test]
+    fn refuses_an_envelope_that_is_no_json() {
+        let metadata = Metadata::new();
+        let draft = Draft {
+            payload: "x".into(),
+            content_type: CLOUD_EVENT,
+            app: "a",
+            topics: "t",
+            topic: "t",
+            metadata: &metadata,
+            traceparent: None,
+        };
+        assert_eq!(message(&draft).expect_err("no envelope").status, StatusCode::BAD_REQUEST);
+    }
+}

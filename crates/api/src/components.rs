@@ -1,0 +1,63 @@
+//! What the system file offers to services, by the names it uses.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use floodway_blocks::lock::Locks;
+use floodway_blocks::state::Store;
+use floodway_blocks::topics::Topics;
+use floodway_policy::snapshot::TopicsPolicy;
+
+use crate::subscription::Subscription;
+
+/// All components of a system.
+#[derive(Debug, Default)]
+pub struct Components {
+    /// State stores.
+    pub stores: BTreeMap<String, StoreComponent>,
+    /// Topics.
+    pub topics: BTreeMap<String, TopicsComponent>,
+    /// Locks.
+    pub locks: BTreeMap<String, Arc<dyn Locks>>,
+    /// What each app has subscribed to, once it has said so.
+    subscriptions: Mutex<BTreeMap<String, Vec<Subscription>>>,
+}
+
+/// A state store.
+#[derive(Debug)]
+pub struct StoreComponent {
+    /// Its engine.
+    pub store: Arc<dyn Store>,
+    /// Where transactions publish what they write.
+    pub outbox: Option<Outbox>,
+}
+
+/// A store's outbox. Its topics are of the same engine as the store.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    /// The topics component.
+    pub topics: String,
+    /// The topic in it.
+    pub topic: String,
+}
+
+/// A topics component.
+#[derive(Debug)]
+pub struct TopicsComponent {
+    /// Its engine.
+    pub topics: Arc<dyn Topics>,
+    /// How it delivers.
+    pub policy: TopicsPolicy,
+}
+
+impl Components {
+    pub(crate) fn remember(&self, app: &str, subscriptions: Vec<Subscription>) {
+        let mut all = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(app.to_owned(), subscriptions);
+    }
+
+    pub(crate) fn subscriptions_of(&self, app: &str) -> Vec<Subscription> {
+        let all = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(app).cloned().unwrap_or_default()
+    }
+}

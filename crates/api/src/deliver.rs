@@ -1,0 +1,216 @@
+//! Deliveries of messages to an app: one task per subscription, as many messages at once as its window
+//! allows. What happens to each message is decided by `policy::delivery`; `perform` does it.
+
+mod perform;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use floodway_blocks::invoke::{Body, Invoke};
+use floodway_blocks::topics::{Position, Received, Settlement, Subscription as Group};
+use floodway_policy::retry::Backoff;
+use floodway_policy::{Rng, Time};
+use http::header::{HOST, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::components::{Components, TopicsComponent};
+use crate::server::{API_TOKEN, log_panic};
+use crate::subscription::{self, Subscription};
+use perform::{Post, Settled};
+
+/// An app's answer to a delivery or a question is read up to this size.
+const ANSWER_MAX: usize = 1 << 20;
+/// How often an app that is not ready is looked at.
+const READY_PAUSE: Duration = Duration::from_millis(20);
+/// Waits between questions that failed.
+const ASK: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(5) };
+/// Waits between settlements that failed.
+const SETTLE: Backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(2) };
+/// At the end, answers that are under way are waited for so long.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// One app, as its messages reach it.
+#[derive(Debug, Clone)]
+struct App {
+    name: Rc<str>,
+    components: Arc<Components>,
+    invoke: Rc<dyn Invoke>,
+    token: Option<HeaderValue>,
+    clock: Clock,
+    shutdown: CancellationToken,
+}
+
+/// Delivers an app's messages until `shutdown`: waits until a replica is ready, asks what it subscribes
+/// to, and serves each subscription. One per app and node. Must run in a `LocalSet`.
+///
+/// Messages that are under way when it ends, and not settled, come again.
+pub async fn deliver(
+    app: String,
+    components: Arc<Components>,
+    invoke: Rc<dyn Invoke>,
+    token: Option<String>,
+    shutdown: CancellationToken,
+) {
+    let token = token.and_then(|token| HeaderValue::from_str(&token).ok());
+    let app = App { name: app.into(), components, invoke, token, clock: Clock::start(), shutdown };
+    let Some(subscriptions) = app.shutdown.run_until_cancelled(app.discover()).await else { return };
+    app.components.remember(&app.name, subscriptions.clone());
+    let mut tasks = JoinSet::new();
+    for subscription in subscriptions {
+        tasks.spawn_local(app.clone().serve(subscription));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        log_panic(ended);
+    }
+}
+
+// === impl App ===
+
+impl App {
+    /// Asks the app for its subscriptions until it answers.
+    async fn discover(&self) -> Vec<Subscription> {
+        let mut rng = Rng::new(0);
+        let mut failures = 0;
+        loop {
+            while !self.invoke.is_ready(&self.name) {
+                tokio::time::sleep(READY_PAUSE).await;
+            }
+            match self.ask().await {
+                Ok(subscriptions) => return subscriptions,
+                Err(why) => {
+                    failures += 1;
+                    tracing::warn!(app = &*self.name, why, "could not learn what an app subscribes to");
+                    tokio::time::sleep(ASK.wait(failures, &mut rng)).await;
+                }
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Vec<Subscription>, String> {
+        let request = self.request("GET", "/dapr/subscribe", Bytes::new());
+        let response = self.invoke.invoke(&self.name, request).await.map_err(|error| error.to_string())?;
+        match response.status() {
+            StatusCode::NOT_FOUND => return Ok(Vec::new()),
+            status if !status.is_success() => return Err(format!("it answered {status}")),
+            _ => {}
+        }
+        let body = read(response).await?;
+        subscription::read(&self.name, &body).map_err(|error| format!("its answer cannot be read: {error}"))
+    }
+
+    async fn serve(self, subscription: Subscription) {
+        let Some(component) = self.components.topics.get(&subscription.topics) else {
+            let topics = subscription.topics;
+            return tracing::error!(
+                app = &*self.name,
+                topics,
+                "an app subscribes to topics that the system file does not name"
+            );
+        };
+        let opened = self.shutdown.run_until_cancelled(self.open(component, &subscription)).await;
+        if let Some(group) = opened {
+            self.pump(group, component, &subscription).await;
+        }
+    }
+
+    async fn open(&self, component: &TopicsComponent, subscription: &Subscription) -> Box<dyn Group> {
+        let mut rng = Rng::new(0);
+        let mut failures = 0;
+        loop {
+            match component.topics.subscribe(&subscription.topic, &self.name).await {
+                Ok(group) => return group,
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(%error, app = &*self.name, topic = subscription.topic, "could not subscribe");
+                    tokio::time::sleep(ASK.wait(failures, &mut rng)).await;
+                }
+            }
+        }
+    }
+
+    /// Takes messages as the window has room, delivers each in a task, settles what has ended.
+    async fn pump(
+        &self,
+        mut group: Box<dyn Group>,
+        component: &TopicsComponent,
+        subscription: &Subscription,
+    ) {
+        let window = usize::from(component.policy.in_flight_max.max(1));
+        let post = Rc::new(Post::new(self, component, subscription));
+        let mut under_way: JoinSet<Option<Settled>> = JoinSet::new();
+        loop {
+            let room = window - under_way.len();
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                Some(ended) = under_way.join_next() => self.settle_ended(&*group, ended).await,
+                received = group.receive(room.max(1)), if room > 0 => match received {
+                    Ok(messages) => for message in messages {
+                        under_way.spawn_local(Rc::clone(&post).deliver(message));
+                    },
+                    Err(error) => {
+                        tracing::warn!(%error, topic = subscription.topic, "could not receive messages");
+                        tokio::time::sleep(SETTLE.max).await;
+                    }
+                },
+            }
+        }
+        let finish = async {
+            while let Some(ended) = under_way.join_next().await {
+                self.settle_ended(&*group, ended).await;
+            }
+        };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
+            tracing::info!(topic = subscription.topic, "messages under way will come again");
+        }
+    }
+
+    async fn settle_ended(&self, group: &dyn Group, ended: Result<Option<Settled>, tokio::task::JoinError>) {
+        match ended {
+            Ok(Some(Settled { position, settlement })) => self.settle(group, position, settlement).await,
+            Ok(None) => {}
+            Err(error) => log_panic(Err(error)),
+        }
+    }
+
+    /// Settles until it is settled, or until the end: then the message comes again.
+    async fn settle(&self, group: &dyn Group, position: Position, settlement: Settlement) {
+        let mut rng = Rng::new(position.0);
+        let mut failures = 0;
+        while let Err(error) = group.settle(position, settlement.clone()).await {
+            if self.shutdown.is_cancelled() {
+                return;
+            }
+            failures += 1;
+            tracing::warn!(%error, app = &*self.name, "could not settle a message");
+            tokio::time::sleep(SETTLE.wait(failures, &mut rng)).await;
+        }
+    }
+
+    fn request(&self, method: &str, path: &str, body: Bytes) -> Request<Body> {
+        let mut request = Request::new(Body::full(body));
+        *request.method_mut() = method.parse().expect("a method");
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        let host = HeaderValue::from_str(&self.name).expect("service names are plain");
+        request.headers_mut().insert(HOST, host);
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(API_TOKEN, token.clone());
+        }
+        request
+    }
+
+    fn expires(&self, message: &Received) -> Time {
+        message.expires.map_or(Time::NEVER, |moment| self.clock.of_wall(moment))
+    }
+}
+
+async fn read(response: Response<Body>) -> Result<Bytes, String> {
+    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+    body.map(http_body_util::Collected::to_bytes).map_err(|error| format!("its answer broke off: {error}"))
+}

@@ -1,0 +1,109 @@
+//! What an app subscribes to, as it answers `GET /dapr/subscribe`.
+
+use serde::Deserialize;
+
+use crate::path::Metadata;
+
+/// One subscription of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    /// The topics component.
+    pub(crate) topics: String,
+    /// The topic in it.
+    pub(crate) topic: String,
+    /// Where the app takes its messages.
+    pub(crate) route: String,
+    /// Where its messages go that are given up.
+    pub(crate) dead_letter: Option<String>,
+    /// Messages are not envelopes: they were published by others.
+    pub(crate) is_raw: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    pubsubname: String,
+    topic: String,
+    #[serde(default)]
+    route: Option<String>,
+    #[serde(default)]
+    routes: Option<Routes>,
+    #[serde(default, rename = "deadLetterTopic", alias = "deadlettertopic")]
+    dead_letter: Option<String>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Routes {
+    #[serde(default)]
+    rules: Option<Vec<Rule>>,
+    #[serde(default)]
+    default: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rule {
+    #[serde(rename = "match", default)]
+    matches: String,
+}
+
+/// Reads an app's answer. What cannot be served is left out, with a warning that says why.
+pub(crate) fn read(app: &str, body: &[u8]) -> Result<Vec<Subscription>, serde_json::Error> {
+    let entries: Option<Vec<Entry>> = serde_json::from_slice(body)?;
+    Ok(entries.unwrap_or_default().into_iter().filter_map(|entry| subscription(app, entry)).collect())
+}
+
+fn subscription(app: &str, entry: Entry) -> Option<Subscription> {
+    let Entry { pubsubname: topics, topic, route, routes, dead_letter, metadata } = entry;
+    let not_empty = |text: &String| !text.is_empty();
+    let (rules, default) = routes.map_or((None, None), |routes| (routes.rules, routes.default));
+    for Rule { matches } in rules.iter().flatten() {
+        tracing::warn!(
+            app,
+            topics,
+            topic,
+            rule = matches,
+            "routing rules are not served: the default route takes all"
+        );
+    }
+    let Some(route) = route.filter(not_empty).or_else(|| default.filter(not_empty)) else {
+        tracing::warn!(app, topics, topic, "a subscription without a route is left out");
+        return None;
+    };
+    let is_raw = metadata.is_some_and(|metadata| metadata.get("rawPayload").is_some_and(|raw| raw == "true"));
+    let route = if route.starts_with('/') { route } else { format!("/{route}") };
+    Some(Subscription { topics, topic, route, dead_letter: dead_letter.filter(not_empty), is_raw })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(body: &str) -> Vec<String> {
+        let read = read("app", body.as_bytes()).expect("JSON");
+        read.into_iter().map(|subscription| subscription.route).collect()
+    }
+
+    #[test]
+    fn reads_both_forms_of_a_route() {
+        let body = r#"[{"pubsubname":"p","topic":"a","route":"/a"},
+            {"pubsubname":"p","topic":"b","routes":{"rules":[{"match":"x","path":"/x"}],"default":"b"}},
+            {"pubsubname":"p","topic":"c"}]"#;
+        assert_eq!(routes(body), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn nothing_is_no_subscription() {
+        assert!(routes("null").is_empty());
+        assert!(routes("[]").is_empty());
+        assert!(read("app", b"{").is_err());
+    }
+
+    #[test]
+    fn reads_the_dead_letter_topic_and_raw_payloads() {
+        let body = r#"[{"pubsubname":"p","topic":"a","route":"/a","deadLetterTopic":"d","metadata":{"rawPayload":"true"}}]"#;
+        let read = read("app", body.as_bytes()).expect("JSON");
+        assert_eq!(read[0].dead_letter.as_deref(), Some("d"));
+        assert!(read[0].is_raw);
+    }
+}
