@@ -85,7 +85,7 @@ fn read_all(text: &str, context: Context<'_>, mistakes: &mut Vec<Mistake>) -> Op
         let system = read_view(text, &root, profile, is_selected, context, &mut found);
         add_new(&mut known, found, &root, profile);
         if is_selected {
-            selected = system;
+            selected = system.map(|system| System { profiles: profiles.clone(), ..system });
         }
     }
     mistakes.extend(known);
@@ -110,9 +110,8 @@ fn read_view(
     };
     Expander { env: context.env, is_lenient: !is_selected, text }.expand(&mut root, mistakes);
     let fields = check::file(&root, context.catalogue, mistakes);
-    let profiles = overlay::names(&root);
     let Context { file, catalogue, columns, .. } = context;
-    Some(Reader { file, text, catalogue, columns, mistakes }.system(&fields, profiles))
+    Some(Reader { file, text, catalogue, columns, mistakes }.system(&fields))
 }
 
 /// The same mistake shows in every view of the file that contains it. One that only a profile brings about,

@@ -29,7 +29,8 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub(crate) fn system(&mut self, file: &Fields, profiles: Vec<String>) -> System {
+    /// All but the names of the profiles, which a view of the file does not know.
+    pub(crate) fn system(&mut self, file: &Fields) -> System {
         let node = self.node(file);
         let services = self.services(file);
         let gateway = self.gateway(file, &node);
@@ -45,7 +46,7 @@ impl Reader<'_> {
             topics,
             locks: self.locks(file),
             loads: self.loads(file),
-            profiles,
+            profiles: Vec::new(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Reads the gateway.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use floodway_policy::ServiceId;
-use floodway_policy::routing::{Methods, Pattern};
+use floodway_policy::routing::{Methods, PathPattern, Pattern};
 use floodway_policy::snapshot::Limits;
 
 use super::Reader;
@@ -11,6 +12,10 @@ use crate::code::Code;
 use crate::mistake::{Mistake, Span};
 use crate::model::{Gateway, Node, Route};
 use crate::value::{Fields, Kind, Value};
+
+/// The routes so far by host and path. Each takes a method that none before it takes, so there are few of
+/// each.
+type Seen = BTreeMap<(Option<String>, PathPattern), Vec<(Methods, Span)>>;
 
 impl Reader<'_> {
     pub(super) fn gateway(&mut self, file: &Fields, node: &Node) -> Option<Gateway> {
@@ -44,14 +49,13 @@ impl Reader<'_> {
 
     fn routes(&mut self, file: &Fields, gateway: &Fields, limits: &Limits) -> Vec<Route> {
         let mut routes = Vec::new();
-        let mut seen: Vec<(Pattern, Span)> = Vec::new();
+        let mut seen = Seen::new();
         for item in gateway.list("routes") {
             let Kind::Fields(fields) = &item.kind else { continue };
             let to = self.target(file, fields);
             let Some(pattern) = pattern(fields) else { continue };
             let span = fields.object("match").map_or(item.span, |fields| fields.span);
-            self.refuse_unreachable(&pattern, span, &seen);
-            seen.push((pattern.clone(), span));
+            self.refuse_unreachable(&pattern, span, &mut seen);
             routes.push(Route {
                 pattern,
                 to,
@@ -74,20 +78,21 @@ impl Reader<'_> {
         ServiceId(place.and_then(|place| u16::try_from(place).ok()).unwrap_or_default())
     }
 
-    fn refuse_unreachable(&mut self, pattern: &Pattern, span: Span, seen: &[(Pattern, Span)]) {
-        let same =
-            || seen.iter().filter(|(other, _)| other.host == pattern.host && other.path == pattern.path);
-        let is_taken = |method: &str| same().any(|(other, _)| other.methods.allows(method));
+    fn refuse_unreachable(&mut self, pattern: &Pattern, span: Span, seen: &mut Seen) {
+        let same = seen.entry((pattern.host.clone(), pattern.path.clone())).or_default();
+        let is_taken = |name: &str| same.iter().any(|(methods, _)| methods.allows(name));
         let takes_any = pattern.methods == Methods::ALL;
         let all_taken = if takes_any {
-            same().any(|(other, _)| other.methods == Methods::ALL)
+            same.iter().any(|(methods, _)| *methods == Methods::ALL)
         } else {
             pattern.methods.names().all(is_taken)
         };
-        if let Some((_, first)) = same().next().filter(|_| all_taken) {
+        if let Some((_, first)) = same.first().filter(|_| all_taken) {
             let message = "no request can take this route";
             let help = format!("the route in line {} has the same match, and comes first", first.line);
             self.mistake(Mistake::at(span, Code::UnreachableRoute, message).help(help));
+        } else {
+            same.push((pattern.methods, span));
         }
     }
 }
