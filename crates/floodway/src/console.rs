@@ -179,7 +179,7 @@ impl Loop {
             };
             self.note_dropped(&mut events);
             self.paper.write(&mut lines, &mut events);
-            self.draw();
+            self.draw().await;
             if !goes_on {
                 break;
             }
@@ -194,9 +194,9 @@ impl Loop {
         true
     }
 
-    fn draw(&mut self) {
+    async fn draw(&mut self) {
         if let Some(live) = &mut self.live {
-            live.draw();
+            live.draw().await;
         }
     }
 

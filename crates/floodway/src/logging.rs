@@ -10,7 +10,8 @@ use crate::console::Log;
 
 /// Installs the log for the whole process.
 pub(crate) fn install(form: LogForm, is_quiet: bool, log: Log) {
-    let level = if is_quiet { "warn" } else { "info" };
+    // The storage library tells of its inner life; ours is enough.
+    let level = if is_quiet { "warn" } else { "info,fjall=warn,lsm_tree=warn" };
     let filter = EnvFilter::try_from_env("FLOODWAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Writer(log));
     match form {

@@ -83,7 +83,7 @@ impl Admin {
             _ if !self.is_allowed(request) => {
                 problem(StatusCode::UNAUTHORIZED, "the admin API wants its token: Authorization: Bearer …")
             }
-            (&Method::GET, "/status") => json(StatusCode::OK, &self.observer.status()),
+            (&Method::GET, "/status") => json(StatusCode::OK, &self.observer.status().await),
             (&Method::POST, "/stop") => {
                 self.stop.notify_one();
                 json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "stopping" }))

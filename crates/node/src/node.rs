@@ -81,7 +81,7 @@ impl Node {
         };
         let supervisor =
             Supervisor::start(&system.services, plane.api_ports(), plane.traffic(), &surroundings)?;
-        plane.deliver();
+        plane.deliver(&system).await;
         let observer = Observer {
             system: system.name.as_str().into(),
             addresses: plane.addresses().into(),
@@ -167,7 +167,7 @@ impl Node {
     /// Drains and ends everything: no new request, those under way finished, deliveries stopped,
     /// replicas stopped, what the engine has made durable. Takes about twice the grace at most.
     pub async fn stop(self) -> Result<(), NodeError> {
-        let Self { system, mut admin, supervisor, plane, guard, data, .. } = self;
+        let Self { system, mut admin, supervisor, mut plane, guard, data, .. } = self;
         admin.abort_all();
         plane.drain(system.node.grace).await;
         supervisor.stop().await;

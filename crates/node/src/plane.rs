@@ -1,22 +1,29 @@
 //! The data plane of a node: the engine, the gateway's workers, the replicas' API ports and deliveries.
 
+mod components;
 mod engine;
 mod traffic;
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use floodway_api::{Caller, Components, ServerOptions};
 use floodway_blocks::invoke::LocalFuture;
-use floodway_gateway::{Memberships, StartError, Workers, WorkersOptions};
+use floodway_gateway::{Memberships, StartError, WorkerContext, Workers, WorkersOptions};
 use floodway_policy::Snapshot;
-use floodway_system::{Source, System};
+use floodway_system::{Service, Source, System};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::NodeError;
 use crate::status::EngineStatus;
 use crate::supervisor::Traffic;
+use components::components;
 use engine::OpenEngine;
 use traffic::GatewayTraffic;
 
@@ -26,17 +33,14 @@ pub(crate) struct Plane {
     engine: Option<OpenEngine>,
     workers: Arc<Workers>,
     traffic: Arc<dyn Traffic>,
+    components: Arc<Components>,
+    token: Option<String>,
     api_ports: Vec<Vec<u16>>,
     audit_port: u16,
-}
-
-/// A listener for one caller's block API.
-#[derive(Debug)]
-struct ApiPort {
-    /// Who calls there: a service, or the audit.
-    app: String,
-    listener: std::net::TcpListener,
-    port: u16,
+    /// Ends the deliveries, which stop before the replicas do.
+    deliveries: CancellationToken,
+    /// One per service; its sender goes when its deliveries have ended.
+    delivered: Vec<oneshot::Receiver<Infallible>>,
 }
 
 /// The caller of an audit.
@@ -52,9 +56,18 @@ impl Plane {
         let memberships = Memberships::default();
         let workers = Arc::new(start_workers(system, Arc::clone(&snapshot), memberships.clone())?);
         let traffic = GatewayTraffic { memberships, workers: Arc::downgrade(&workers) };
-        let mut plane =
-            Self { engine, workers, traffic: Arc::new(traffic), api_ports: Vec::new(), audit_port: 0 };
-        plane.open_api(system, &snapshot).await?;
+        let mut plane = Self {
+            components: Arc::new(components(system, &snapshot, engine.as_ref())),
+            engine,
+            workers,
+            traffic: Arc::new(traffic),
+            token: system.node.api_token.as_ref().map(|token| token.reveal().to_owned()),
+            api_ports: Vec::new(),
+            audit_port: 0,
+            deliveries: CancellationToken::new(),
+            delivered: Vec::new(),
+        };
+        plane.open_api(system).await?;
         Ok(plane)
     }
 
@@ -83,17 +96,49 @@ impl Plane {
         self.engine.as_ref().map(|engine| engine.status.clone())
     }
 
-    /// Takes no new request from outside, and waits until those under way are answered.
-    pub(crate) async fn drain(&self, grace: Duration) {
+    /// Starts the delivery of messages to each service, spread over the workers.
+    pub(crate) async fn deliver(&mut self, system: &System) {
+        if self.components.topics.is_empty() {
+            return;
+        }
+        for (worker, service) in system.services.iter().enumerate() {
+            let (app, token) = (service.name.clone(), self.token.clone());
+            let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
+            let (ended, delivered) = oneshot::channel();
+            let deliver = move |context: WorkerContext| -> LocalFuture<'static, ()> {
+                Box::pin(async move {
+                    floodway_api::deliver(app, components, context.invoke, token, shutdown).await;
+                    drop(ended);
+                })
+            };
+            self.workers.spawn_on(worker, Box::new(deliver)).await;
+            self.delivered.push(delivered);
+        }
+    }
+
+    /// Takes no new request from outside and no new message to deliver, and waits until those under way
+    /// have ended.
+    pub(crate) async fn drain(&mut self, grace: Duration) {
         let left = self.workers.drain(grace).await;
         if left > 0 {
             tracing::warn!(connections = left, ?grace, "requests did not end within the grace");
+        }
+        self.deliveries.cancel();
+        let ended = async {
+            for delivered in self.delivered.drain(..) {
+                // Nothing is sent: a sender that is gone tells it.
+                drop(delivered.await);
+            }
+        };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!(?grace, "deliveries did not end within the grace: their messages come again");
         }
     }
 
     /// Ends the API ports, the workers and the engine.
     pub(crate) async fn close(self) -> Result<(), NodeError> {
         let Self { engine, mut workers, .. } = self;
+        workers.end_services();
         // The status may be looked at this very moment.
         let workers = loop {
             match Arc::try_unwrap(workers) {
@@ -112,58 +157,56 @@ impl Plane {
         }
     }
 
-    async fn open_api(&mut self, system: &System, _snapshot: &Snapshot) -> Result<(), NodeError> {
+    async fn open_api(&mut self, system: &System) -> Result<(), NodeError> {
         let bind = SocketAddr::new(system.node.api_bind, 0);
-        let mut index = 0;
+        let mut worker = 0;
         for service in &system.services {
-            let replicas = match &service.source {
-                Source::Run(run) => run.replicas,
-                Source::At(_) => 0,
-            };
             let mut ports = Vec::new();
-            for _ in 0..replicas {
-                let port = ApiPort::open(&service.name, bind).await?;
-                ports.push(port.port);
-                self.serve_api(index, port).await;
-                index += 1;
+            for _ in 0..replicas_to_start(service) {
+                ports.push(self.open_api_port(&service.name, bind, worker).await?);
+                worker += 1;
             }
             self.api_ports.push(ports);
         }
-        let audit = ApiPort::open(AUDIT, bind).await?;
-        self.audit_port = audit.port;
-        self.serve_api(index, audit).await;
+        self.audit_port = self.open_api_port(AUDIT, bind, worker).await?;
         Ok(())
     }
-}
 
-impl Plane {
-    async fn serve_api(&self, index: usize, port: ApiPort) {
-        let ApiPort { app, listener, port } = port;
-        let service = move |context: floodway_gateway::WorkerContext| -> LocalFuture<'static, ()> {
+    /// Serves the block API for one caller on a port of its own; returns the port, which is listened on.
+    async fn open_api_port(&self, app: &str, bind: SocketAddr, worker: usize) -> Result<u16, NodeError> {
+        let listen = || -> io::Result<(StdListener, u16)> {
+            let listener = StdListener::bind(bind)?;
+            listener.set_nonblocking(true)?;
+            let port = listener.local_addr()?.port();
+            Ok((listener, port))
+        };
+        let what = || format!("the block API of {app}");
+        let (listener, port) =
+            listen().map_err(|source| NodeError::AddressUnusable { what: what(), address: bind, source })?;
+        let caller = Caller { app: app.to_owned() };
+        let components = Arc::clone(&self.components);
+        let options = ServerOptions { token: self.token.clone(), ..ServerOptions::default() };
+        let serve = move |context: WorkerContext| -> LocalFuture<'static, ()> {
             Box::pin(async move {
-                let shutdown = context.shutdown.clone();
-                tracing::debug!(app, port, ?listener, "api");
-                shutdown.cancelled().await;
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => {
+                        let WorkerContext { invoke, shutdown, .. } = context;
+                        floodway_api::serve(listener, caller, components, invoke, options, shutdown).await;
+                    }
+                    Err(error) => tracing::error!(%error, port, "an API port cannot be served"),
+                }
             })
         };
-        self.workers.spawn_on(index, Box::new(service)).await;
+        self.workers.spawn_on(worker, Box::new(serve)).await;
+        Ok(port)
     }
-
-    /// Starts a task per service that delivers messages to it.
-    pub(crate) fn deliver(&mut self) {}
 }
 
-// === impl ApiPort ===
-
-impl ApiPort {
-    async fn open(app: &str, bind: SocketAddr) -> Result<Self, NodeError> {
-        let open = async {
-            let listener = TcpListener::bind(bind).await?.into_std()?;
-            let port = listener.local_addr()?.port();
-            Ok(Self { app: app.to_owned(), listener, port })
-        };
-        let what = format!("the block API of {app}");
-        open.await.map_err(|source| NodeError::AddressUnusable { what, address: bind, source })
+/// Those that get an API port; whoever serves at an address of others calls nobody here.
+fn replicas_to_start(service: &Service) -> u16 {
+    match &service.source {
+        Source::Run(run) => run.replicas,
+        Source::At(_) => 0,
     }
 }
 

@@ -7,7 +7,7 @@ use floodway_policy::{EndpointState, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::supervisor::{Handle, Phase, ReplicaRow, Traffic};
+use crate::supervisor::{Handle, InFlight, Phase, ReplicaRow, Traffic};
 
 /// A node at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,14 +93,19 @@ pub struct Observer {
 
 impl Observer {
     /// How the node is now.
-    pub fn status(&self) -> NodeStatus {
+    pub async fn status(&self) -> NodeStatus {
+        let in_flight = self.traffic.in_flight().await;
         let now = self.clock.now();
         let services = self.replicas.table().services;
         let services = services
             .iter()
             .map(|service| ServiceStatus {
                 name: service.name.clone(),
-                replicas: service.replicas.iter().map(|row| self.replica(&service.name, row, now)).collect(),
+                replicas: service
+                    .replicas
+                    .iter()
+                    .map(|row| Self::replica(&service.name, row, &in_flight, now))
+                    .collect(),
             })
             .collect();
         NodeStatus {
@@ -123,7 +128,7 @@ impl Observer {
         }
     }
 
-    fn replica(&self, service: &str, row: &ReplicaRow, now: Time) -> ReplicaStatus {
+    fn replica(service: &str, row: &ReplicaRow, in_flight: &InFlight, now: Time) -> ReplicaStatus {
         let is_gone = matches!(row.phase, Phase::Stopped | Phase::Is(EndpointState::Dead));
         ReplicaStatus {
             replica: format!("{service}/{}", row.id.slot),
@@ -132,7 +137,7 @@ impl Observer {
             address: (row.address.port() != 0).then_some(row.address),
             api_port: row.api_port,
             restarts: row.id.incarnation,
-            in_flight: self.traffic.in_flight(row.id),
+            in_flight: in_flight.get(&row.id).copied().unwrap_or(0),
             uptime_s: if is_gone { 0.0 } else { now.since(row.since).as_secs_f64() },
         }
     }

@@ -12,10 +12,12 @@ mod probe;
 mod process;
 mod replica;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use floodway_blocks::PortFuture;
 use floodway_policy::{EndpointId, Membership, Rng, ServiceId};
 use floodway_system::Service;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -39,13 +41,16 @@ pub trait Traffic: std::fmt::Debug + Send + Sync {
     /// Hands a newer picture of all endpoints to every worker.
     fn publish(&self, membership: Membership);
 
-    /// Requests under way on an endpoint, over all workers, counted no earlier than the last picture
-    /// that was published.
-    fn in_flight(&self, endpoint: EndpointId) -> u64;
+    /// Requests under way on each endpoint, over all workers. Each has taken over the newest picture by
+    /// then, so on an endpoint that drains the number only falls from here.
+    fn in_flight(&self) -> PortFuture<'_, InFlight>;
 
     /// What the data plane carries as a whole.
     fn counts(&self) -> TrafficCounts;
 }
+
+/// Requests under way by endpoint.
+pub type InFlight = BTreeMap<EndpointId, u64>;
 
 /// What the data plane carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

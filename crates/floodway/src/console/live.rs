@@ -52,9 +52,9 @@ impl Live {
     }
 
     /// Brings the table up to date.
-    pub(super) fn draw(&mut self) {
+    pub(super) async fn draw(&mut self) {
         if let Some(observer) = &self.node {
-            let rows = table(&observer.status(), ROWS_MAX);
+            let rows = table(&observer.status().await, ROWS_MAX);
             self.set_rows(rows);
         }
     }

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Weak};
 
-use floodway_gateway::{Memberships, Workers};
+use floodway_blocks::PortFuture;
+use floodway_gateway::{Memberships, WorkerContext, Workers};
 use floodway_policy::{EndpointId, Membership};
+use tokio::sync::oneshot;
 
-use crate::supervisor::{Traffic, TrafficCounts};
+use crate::supervisor::{InFlight, Traffic, TrafficCounts};
 
 /// Speaks to the workers for as long as they are there.
 #[derive(Debug)]
@@ -14,13 +16,24 @@ pub(super) struct GatewayTraffic {
     pub(super) workers: Weak<Workers>,
 }
 
+// === impl GatewayTraffic ===
+
 impl Traffic for GatewayTraffic {
     fn publish(&self, membership: Membership) {
         self.memberships.publish(membership);
     }
 
-    fn in_flight(&self, _endpoint: EndpointId) -> u64 {
-        0
+    fn in_flight(&self) -> PortFuture<'_, InFlight> {
+        Box::pin(async {
+            let mut sum = InFlight::new();
+            let Some(workers) = self.workers.upgrade() else { return sum };
+            for index in 0..workers.count() {
+                for (endpoint, count) in of_worker(&workers, index).await {
+                    *sum.entry(endpoint).or_default() += u64::from(count);
+                }
+            }
+            sum
+        })
     }
 
     fn counts(&self) -> TrafficCounts {
@@ -31,4 +44,18 @@ impl Traffic for GatewayTraffic {
             requests: counts.requests,
         })
     }
+}
+
+/// Asks one worker on its own thread, where its state belongs.
+async fn of_worker(workers: &Workers, index: usize) -> Vec<(EndpointId, u32)> {
+    let (tell, told) = oneshot::channel();
+    let ask = |context: WorkerContext| -> floodway_blocks::invoke::LocalFuture<'static, ()> {
+        Box::pin(async move {
+            // Whoever asked may have left.
+            drop(tell.send(context.in_flight()));
+        })
+    };
+    workers.spawn_on(index, Box::new(ask)).await;
+    // A worker that has ended has nothing under way.
+    told.await.unwrap_or_default()
 }

@@ -174,8 +174,9 @@ impl Board {
         });
     }
 
-    pub(super) fn in_flight(&self, id: EndpointId) -> u64 {
-        self.traffic.in_flight(id)
+    /// Requests under way on an endpoint.
+    pub(super) async fn in_flight(&self, id: EndpointId) -> u64 {
+        self.traffic.in_flight().await.get(&id).copied().unwrap_or(0)
     }
 }
 

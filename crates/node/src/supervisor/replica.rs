@@ -253,7 +253,7 @@ impl Replica {
     /// Until nothing is in flight on it, or it has ended by itself, or the grace is over.
     async fn wait_until_quiet(&self, grace: Duration, process: &mut Process) {
         let quiet = async {
-            while self.parts.board.in_flight(self.id()) > 0 {
+            while self.parts.board.in_flight(self.id()).await > 0 {
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -264,11 +264,9 @@ impl Replica {
                 ending = ending(&ended),
                 "ended while it drained"
             ),
-            () = tokio::time::sleep(grace) => tracing::warn!(
-                replica = &*self.name,
-                in_flight = self.parts.board.in_flight(self.id()),
-                "requests did not end within the grace"
-            ),
+            () = tokio::time::sleep(grace) => {
+                tracing::warn!(replica = &*self.name, ?grace, "requests did not end within the grace");
+            }
         }
     }
 

@@ -1,0 +1,30 @@
+//! What services can ask for: the system file's names, each with the engine behind it.
+
+use floodway_api::{Components, Outbox, StoreComponent, TopicsComponent};
+use floodway_policy::Snapshot;
+use floodway_system::System;
+
+use super::engine::OpenEngine;
+
+/// All components. The checker of the system file knows only engines that are opened, so each has one.
+pub(super) fn components(system: &System, snapshot: &Snapshot, engine: Option<&OpenEngine>) -> Components {
+    let mut components = Components::default();
+    let Some(OpenEngine { engine, .. }) = engine else { return components };
+    for spec in &system.stores {
+        let Some(store) = engine.store(&spec.name) else { continue };
+        let outbox = spec.outbox.as_ref();
+        let outbox =
+            outbox.map(|outbox| Outbox { topics: outbox.topics.clone(), topic: outbox.topic.clone() });
+        components.stores.insert(spec.name.clone(), StoreComponent { store, outbox });
+    }
+    for policy in &snapshot.topics {
+        let Some(topics) = engine.topics(&policy.name) else { continue };
+        let component = TopicsComponent { topics, policy: policy.clone() };
+        components.topics.insert(policy.name.clone(), component);
+    }
+    for spec in &system.locks {
+        let Some(locks) = engine.locks(&spec.name) else { continue };
+        components.locks.insert(spec.name.clone(), locks);
+    }
+    components
+}
