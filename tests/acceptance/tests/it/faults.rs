@@ -69,12 +69,7 @@ fn offer(rows: std::path::PathBuf, journal: &Path, listen: std::net::SocketAddr,
 }
 
 /// Kills something every now and then until the load is over; leaves a node that is ready.
-fn wreak_havoc(
-    mut node: Node,
-    data: &Path,
-    seed: u64,
-    is_over: impl Fn() -> bool,
-) -> (Node, Kills) {
+fn wreak_havoc(mut node: Node, data: &Path, seed: u64, is_over: impl Fn() -> bool) -> (Node, Kills) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) + 1);
     let mut kills = Kills::default();
     let mut next = Instant::now() + Duration::from_millis(300);

@@ -13,7 +13,8 @@ fn run(load: &str) -> (Output, String) {
         .env("SHOP_LISTEN", shop::gateway().to_string())
         .output()
         .expect("floodway is built");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     println!("{text}");
     (output, text)
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 #![forbid(unsafe_code)]
+#![expect(clippy::disallowed_methods, reason = "real processes are timed on the real clock")]
 
 mod faults;
 mod footprint;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -61,11 +61,8 @@ impl Node {
     }
 
     fn is_ready(&self) -> bool {
-        let Some(status) = self.status() else { return false };
-        let services = status["services"].as_array().map_or(&[][..], Vec::as_slice);
-        let replicas = services.iter().flat_map(|service| service["replicas"].as_array()).flatten();
-        let states: Vec<_> = replicas.map(|replica| replica["state"].as_str()).collect();
-        states.len() == 6 && states.iter().all(|state| *state == Some("ready"))
+        let replicas = self.replicas();
+        replicas.len() == 6 && replicas.iter().all(|replica| replica["state"] == "ready")
     }
 
     /// What `floodway status --json` says; `None` while there is nobody to ask.
@@ -80,10 +77,15 @@ impl Node {
 
     /// Process ids of the replicas there are now.
     pub(crate) fn replica_pids(&self) -> Vec<u32> {
-        let Some(status) = self.status() else { return Vec::new() };
-        let services = status["services"].as_array().map_or(&[][..], Vec::as_slice);
-        let replicas = services.iter().flat_map(|service| service["replicas"].as_array()).flatten();
-        replicas.filter_map(|replica| replica["pid"].as_u64()).filter_map(|pid| pid.try_into().ok()).collect()
+        let replicas = self.replicas();
+        let pids = replicas.iter().filter_map(|replica| replica["pid"].as_u64());
+        pids.filter_map(|pid| pid.try_into().ok()).collect()
+    }
+
+    fn replicas(&self) -> Vec<serde_json::Value> {
+        let status = self.status().unwrap_or_default();
+        let services = status["services"].as_array().cloned().unwrap_or_default();
+        services.iter().filter_map(|service| service["replicas"].as_array()).flatten().cloned().collect()
     }
 
     /// The port of a replica's block API.
@@ -117,11 +119,9 @@ impl Node {
     /// Asks the node to stop, as Ctrl-C or a service manager would.
     pub(crate) fn stop(mut self) -> ExitStatus {
         signal(self.pid(), Signal::TERM);
-        let started = Instant::now();
         floodway_kit::eventually_blocking(Duration::from_secs(30), "the node stops", || {
             self.child.try_wait().expect("our child").is_some()
         });
-        assert!(started.elapsed() < Duration::from_secs(30));
         self.child.wait().expect("our child")
     }
 

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use floodway_workload::retry::Backoff;
-use floodway_workload::{Load, Rate, RequestTemplate, Retry, Rows, Template};
+use floodway_workload::{Backoff, Load, Rate, RequestTemplate, Retry, Rows, Template};
 
 use crate::node::{Node, root};
 
@@ -68,7 +67,8 @@ pub(crate) fn sample(folder: &Path, first: usize, stride: usize, count: usize) -
 pub(crate) fn patient_load(rows: PathBuf, per_second: u32, name: &str) -> Load {
     let template = |text: &str| Template::parse(text).expect("a template");
     let body = r#"{"customer":"${row:customer_id}","items":[{"sku":"cd-${row:date}","quantity":${row:quantity}}],"amount":"${row:amount_usd}"}"#;
-    let headers = [("Content-Type", "application/json".to_owned()), ("Idempotency-Key", format!("{name}-${{row}}"))];
+    let headers =
+        [("Content-Type", "application/json".to_owned()), ("Idempotency-Key", format!("{name}-${{row}}"))];
     Load {
         rows: Rows::Replay(rows),
         rate: Some(Rate::per_second(per_second.try_into().expect("not zero"))),
@@ -114,7 +114,8 @@ pub(crate) fn audit(node: &Node, journal: &Path) -> String {
         .env("DAPR_HTTP_PORT", node.api_port("order/0").to_string())
         .output()
         .expect("the audit runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the audit is red:\n{text}");
     text
 }

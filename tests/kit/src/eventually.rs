@@ -1,0 +1,40 @@
+//! Waiting for what other processes do.
+#![expect(clippy::disallowed_methods, reason = "deadlines are measured on the real clock")]
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How often a condition is looked at.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Waits until a condition holds; panics with `what` when it does not within `deadline`.
+pub fn eventually_blocking(deadline: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < deadline, "not within {deadline:?}: {what}");
+        sleep(PAUSE);
+    }
+}
+
+/// Sleeps until a moment; returns at once when it is over.
+pub fn pause_until(moment: Instant) {
+    sleep(moment.saturating_duration_since(Instant::now()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_no_longer_than_asked() {
+        let mut looks = 0;
+        eventually_blocking(Duration::from_secs(5), "three looks", || {
+            looks += 1;
+            looks == 3
+        });
+        let hopeless = std::panic::catch_unwind(|| {
+            eventually_blocking(Duration::from_millis(20), "never", || false);
+        });
+        assert!(hopeless.is_err());
+    }
+}
