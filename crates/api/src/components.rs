@@ -1,12 +1,13 @@
 //! What the system file offers to services, by the names it uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use floodway_blocks::lock::Locks;
 use floodway_blocks::state::Store;
 use floodway_blocks::topics::Topics;
 use floodway_policy::snapshot::TopicsPolicy;
+use tokio::sync::watch;
 
 use crate::subscription::Subscription;
 
@@ -21,6 +22,7 @@ pub struct Components {
     pub locks: BTreeMap<String, Arc<dyn Locks>>,
     /// What each app has subscribed to, once it has said so.
     subscriptions: Mutex<BTreeMap<String, Vec<Subscription>>>,
+    subscribed: watch::Sender<BTreeSet<String>>,
 }
 
 /// A state store.
@@ -51,6 +53,18 @@ pub struct TopicsComponent {
 }
 
 impl Components {
+    /// The apps whose subscriptions are all open, now and whenever there are more: what is published
+    /// from then on passes none of them by.
+    pub fn subscribed(&self) -> watch::Receiver<BTreeSet<String>> {
+        self.subscribed.subscribe()
+    }
+
+    pub(crate) fn note_subscribed(&self, app: &str) {
+        self.subscribed.send_modify(|apps| {
+            apps.insert(app.to_owned());
+        });
+    }
+
     pub(crate) fn remember(&self, app: &str, subscriptions: Vec<Subscription>) {
         let mut all = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(app.to_owned(), subscriptions);

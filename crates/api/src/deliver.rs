@@ -46,6 +46,18 @@ struct App {
     shutdown: CancellationToken,
 }
 
+/// Shared by the subscriptions of an app that are being opened; its end says that all are.
+#[derive(Debug)]
+struct Opening {
+    app: App,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.app.components.note_subscribed(&self.app.name);
+    }
+}
+
 /// Delivers an app's messages until `shutdown`: waits until a replica is ready, asks what it subscribes
 /// to, and serves each subscription. One per app and node. Must run in a `LocalSet`.
 ///
@@ -61,10 +73,12 @@ pub async fn deliver(
     let app = App { name: app.into(), components, invoke, token, clock: Clock::start(), shutdown };
     let Some(subscriptions) = app.shutdown.run_until_cancelled(app.discover()).await else { return };
     app.components.remember(&app.name, subscriptions.clone());
+    let opening = Rc::new(Opening { app: app.clone() });
     let mut tasks = JoinSet::new();
     for subscription in subscriptions {
-        tasks.spawn_local(app.clone().serve(subscription));
+        tasks.spawn_local(app.clone().serve(subscription, Rc::clone(&opening)));
     }
+    drop(opening);
     while let Some(ended) = tasks.join_next().await {
         log_panic(ended);
     }
@@ -104,7 +118,7 @@ impl App {
         subscription::read(&self.name, &body).map_err(|error| format!("its answer cannot be read: {error}"))
     }
 
-    async fn serve(self, subscription: Subscription) {
+    async fn serve(self, subscription: Subscription, opening: Rc<Opening>) {
         let Some(component) = self.components.topics.get(&subscription.topics) else {
             let topics = subscription.topics;
             return tracing::error!(
@@ -114,6 +128,7 @@ impl App {
             );
         };
         let opened = self.shutdown.run_until_cancelled(self.open(component, &subscription)).await;
+        drop(opening);
         if let Some(group) = opened {
             self.pump(group, component, &subscription).await;
         }
