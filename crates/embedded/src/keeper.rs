@@ -119,7 +119,8 @@ impl Keeper {
 
     /// Syncs what components with an interval wrote. A failure ends all writing, which callers see.
     fn sync(&self) {
-        if self.tail.written() > self.tail.durable()
+        if self.is_writable()
+            && self.tail.written() > self.tail.durable()
             && let Err(error) = self.tail.sync(self.disk.as_ref())
         {
             tracing::error!(%error, "could not sync the log");
@@ -128,7 +129,7 @@ impl Keeper {
 
     fn checkpoint(&self, reached: &mut u64) {
         let applied = self.core.applied.load(Ordering::Acquire);
-        if applied == *reached && self.segments.oldest_two().is_none() {
+        if !self.is_writable() || applied == *reached && self.segments.oldest_two().is_none() {
             return;
         }
         if applied > *reached {
@@ -141,6 +142,11 @@ impl Keeper {
         if let Err(error) = self.reclaim(applied) {
             tracing::warn!(%error, "could not give back a log segment");
         }
+    }
+
+    /// Whether the log takes writes. When it does not, that was said when it began, and to every caller since.
+    fn is_writable(&self) -> bool {
+        self.tail.check().is_ok()
     }
 
     /// The log first, so that the view is never ahead of it on disk.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::RwLock;
+use std::time::Duration;
 
 use fjall::config::CompressionPolicy;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice};
@@ -12,6 +13,13 @@ use crate::sync::{read, write};
 
 /// Memory of one keyspace before it is written to a table.
 const MEMTABLE_BYTES: u64 = 8 << 20;
+/// Memory that may wait to be written to tables, beside one full memtable per keyspace. Beyond it,
+/// commits wait.
+const UNWRITTEN_BYTES_MAX: u64 = 48 << 20;
+/// The longest that one commit waits: a stuck table writer must show as slowness, not as a hang.
+const WAIT_MAX: Duration = Duration::from_millis(250);
+/// Two: with one, a long compaction holds up writing tables, and memory grows.
+const WORKERS: usize = 2;
 
 /// The state in a folder.
 pub(crate) struct FjallView {
@@ -30,7 +38,7 @@ impl FjallView {
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> io::Result<Self> {
         let database = Database::builder(folder)
             .cache_size(cache_bytes)
-            .worker_threads(1)
+            .worker_threads(WORKERS)
             .max_cached_files(Some(256))
             .max_journaling_size(64 << 20)
             .journal_compression(CompressionType::None)
@@ -52,6 +60,17 @@ impl FjallView {
         let keyspace = self.database.keyspace(name, options).map_err(storage)?;
         spaces.push((name.to_owned(), keyspace));
         Ok(Space(spaces.len() - 1))
+    }
+
+    /// Holds a writer back that is quicker than tables are written.
+    fn wait_for_tables(&self) {
+        let memtables = read(&self.spaces).len() as u64 * MEMTABLE_BYTES;
+        let pause = Duration::from_millis(1);
+        let mut waited = Duration::ZERO;
+        while self.database.write_buffer_size() > memtables + UNWRITTEN_BYTES_MAX && waited < WAIT_MAX {
+            std::thread::sleep(pause);
+            waited += pause;
+        }
     }
 
     fn at(&self, space: Space) -> Keyspace {
@@ -107,7 +126,9 @@ impl View for FjallView {
                 }
             }
         }
-        batch.commit().map_err(storage)
+        batch.commit().map_err(storage)?;
+        self.wait_for_tables();
+        Ok(())
     }
 
     fn persist(&self) -> io::Result<()> {
