@@ -88,6 +88,7 @@ impl Node {
             engine: plane.engine_status(),
             replicas: supervisor.handle(),
             traffic: plane.traffic(),
+            subscriptions: plane.subscriptions(&system),
             clock,
         };
         let stop = Arc::new(Notify::new());
@@ -126,13 +127,14 @@ impl Node {
         self.stop.notified().await;
     }
 
-    /// Waits until every replica takes requests; returns the time since the node was started.
+    /// Waits until every replica takes requests and every subscription is open; returns the time since the node was started.
     pub async fn all_ready(&self) -> std::time::Duration {
         let mut table = self.supervisor.table();
         if table.wait_for(Table::all_ready).await.is_err() {
             // The supervisor lives as long as this node.
             std::future::pending::<()>().await;
         }
+        self.observer.subscriptions.all_open().await;
         self.observer.clock.now().since(Time::ZERO)
     }
 
@@ -149,7 +151,7 @@ impl Node {
         progress: impl Fn(Progress) + Send + 'static,
     ) -> Result<Outcome, NodeError> {
         if tokio::time::timeout(load::READY_MAX, self.all_ready()).await.is_err() {
-            let missing = self.supervisor.table().borrow().unready().collect::<Vec<_>>().join(", ");
+            let missing = self.observer.status().await.unready().join(", ");
             return Err(NodeError::NeverReady { seconds: load::READY_MAX.as_secs(), missing });
         }
         let target = Target {

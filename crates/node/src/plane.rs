@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::NodeError;
-use crate::status::EngineStatus;
+use crate::status::{EngineStatus, Subscriptions};
 use crate::supervisor::Traffic;
 use components::components;
 use engine::OpenEngine;
@@ -96,12 +96,21 @@ impl Plane {
         self.engine.as_ref().map(|engine| engine.status.clone())
     }
 
+    /// The services that may subscribe: those the node starts, where there are topics.
+    fn subscribers<'a>(&self, system: &'a System) -> impl Iterator<Item = &'a Service> + use<'a> {
+        let has_topics = !self.components.topics.is_empty();
+        system.services.iter().filter(move |service| has_topics && replicas_to_start(service) > 0)
+    }
+
+    /// Which services have their subscriptions open.
+    pub(crate) fn subscriptions(&self, system: &System) -> Subscriptions {
+        let wanted = self.subscribers(system).map(|service| service.name.clone()).collect();
+        Subscriptions { wanted, open: self.components.subscribed() }
+    }
+
     /// Starts the delivery of messages to each service, spread over the workers.
     pub(crate) async fn deliver(&mut self, system: &System) {
-        if self.components.topics.is_empty() {
-            return;
-        }
-        for (worker, service) in system.services.iter().enumerate() {
+        for (worker, service) in self.subscribers(system).enumerate() {
             let (app, token) = (service.name.clone(), self.token.clone());
             let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
             let (ended, delivered) = oneshot::channel();

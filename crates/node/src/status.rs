@@ -1,10 +1,12 @@
 //! How a node is, as `floodway status` shows it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use floodway_policy::{EndpointState, Time};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::supervisor::{Handle, InFlight, Phase, ReplicaRow, Traffic};
@@ -86,7 +88,44 @@ pub struct Observer {
     pub(crate) engine: Option<EngineStatus>,
     pub(crate) replicas: Handle,
     pub(crate) traffic: Arc<dyn Traffic>,
+    pub(crate) subscriptions: Subscriptions,
     pub(crate) clock: Clock,
+}
+
+/// Which services have their subscriptions open. A message published before a service has first
+/// subscribed passes it by, so until then its replicas count as starting.
+#[derive(Debug, Clone)]
+pub(crate) struct Subscriptions {
+    pub(crate) wanted: BTreeSet<String>,
+    pub(crate) open: watch::Receiver<BTreeSet<String>>,
+}
+
+// === impl Subscriptions ===
+
+impl Subscriptions {
+    /// Waits until all are open.
+    pub(crate) async fn all_open(&self) {
+        let mut open = self.open.clone();
+        if open.wait_for(|open| self.wanted.is_subset(open)).await.is_err() {
+            // Who opens them lives as long as the node.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn is_open(&self, service: &str) -> bool {
+        !self.wanted.contains(service) || self.open.borrow().contains(service)
+    }
+}
+
+// === impl NodeStatus ===
+
+impl NodeStatus {
+    /// The replicas that take no requests, as in `order/0 (starting)`.
+    pub fn unready(&self) -> Vec<String> {
+        let replicas = self.services.iter().flat_map(|service| &service.replicas);
+        let unready = replicas.filter(|row| row.state != EndpointState::Ready.to_string());
+        unready.map(|row| format!("{} ({})", row.replica, row.state)).collect()
+    }
 }
 
 // === impl Observer ===
@@ -104,7 +143,7 @@ impl Observer {
                 replicas: service
                     .replicas
                     .iter()
-                    .map(|row| Self::replica(&service.name, row, &in_flight, now))
+                    .map(|row| self.replica(&service.name, row, &in_flight, now))
                     .collect(),
             })
             .collect();
@@ -118,6 +157,14 @@ impl Observer {
         }
     }
 
+    fn phase(&self, service: &str, row: &ReplicaRow) -> Phase {
+        let ready = Phase::Is(EndpointState::Ready);
+        if row.phase == ready && !self.subscriptions.is_open(service) {
+            return Phase::Is(EndpointState::Starting);
+        }
+        row.phase
+    }
+
     fn gateway(&self) -> GatewayStatus {
         let counts = self.traffic.counts();
         GatewayStatus {
@@ -128,11 +175,11 @@ impl Observer {
         }
     }
 
-    fn replica(service: &str, row: &ReplicaRow, in_flight: &InFlight, now: Time) -> ReplicaStatus {
+    fn replica(&self, service: &str, row: &ReplicaRow, in_flight: &InFlight, now: Time) -> ReplicaStatus {
         let is_gone = matches!(row.phase, Phase::Stopped | Phase::Is(EndpointState::Dead));
         ReplicaStatus {
             replica: format!("{service}/{}", row.id.slot),
-            state: row.phase.to_string(),
+            state: self.phase(service, row).to_string(),
             pid: row.pid,
             address: (row.address.port() != 0).then_some(row.address),
             api_port: row.api_port,

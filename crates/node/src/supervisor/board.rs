@@ -73,19 +73,8 @@ impl Table {
 
     /// Whether every replica takes requests.
     pub fn all_ready(&self) -> bool {
-        self.unready().next().is_none()
-    }
-
-    /// The replicas that take no requests, as in `order/0 (starting)`.
-    pub fn unready(&self) -> impl Iterator<Item = String> {
-        self.services.iter().flat_map(|service| {
-            let waiting = |row: &&ReplicaRow| row.phase != Phase::Is(EndpointState::Ready);
-            service
-                .replicas
-                .iter()
-                .filter(waiting)
-                .map(|row| format!("{}/{} ({})", service.name, row.id.slot, row.phase))
-        })
+        let mut rows = self.services.iter().flat_map(|service| &service.replicas);
+        rows.all(|row| row.phase == Phase::Is(EndpointState::Ready))
     }
 }
 
