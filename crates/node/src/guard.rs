@@ -10,14 +10,19 @@
 //! kernel to be killed with its parent, and registers its group with the guard *before* it becomes the
 //! child's program; its copy of the write end closes with that. So when the guard reads the end of the
 //! pipe, it knows every group there is, and grandchildren die with their group.
+//! A guard that dies is replaced; meanwhile the kernel's promise alone holds for the children.
 //! A grandchild that makes a session of its own leaves the group, as any daemon does, and is not ours.
 
 mod shim;
 mod watch;
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::io::{self, PipeWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
@@ -33,62 +38,106 @@ const READY: &[u8] = b"ready\n";
 /// The node's end. The guard lives as long as this, or the node, does.
 #[derive(Debug)]
 pub struct Guard {
-    process: Child,
-    pipe: PipeWriter,
+    pipe: Mutex<PipeWriter>,
+    /// The groups that live, for a guard that takes the place of one that died.
+    groups: Mutex<BTreeSet<u32>>,
+    process: tokio::sync::Mutex<Child>,
 }
+
+/// Pause before a guard that died is started again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 // === impl Guard ===
 
 impl Guard {
     /// Starts the guard and waits until it is out of reach of the terminal's signals.
     pub async fn start() -> Result<Self, NodeError> {
-        Self::spawn().await.map_err(|source| NodeError::GuardFailed { source })
+        let (process, pipe) = spawn().await.map_err(|source| NodeError::GuardFailed { source })?;
+        Ok(Self { pipe: Mutex::new(pipe), groups: Mutex::default(), process: process.into() })
     }
 
-    async fn spawn() -> io::Result<Self> {
-        let (read_end, pipe) = io::pipe()?;
-        let mut process = floodway_itself()
-            .arg("guard")
-            .stdin(Stdio::from(read_end))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()?;
-        let mut answer = [0; READY.len()];
-        let mut stdout = process.stdout.take().ok_or_else(|| io::Error::other("the guard has no stdout"))?;
-        stdout.read_exact(&mut answer).await?;
-        Ok(Self { process, pipe })
+    /// Replaces the guard whenever it dies, for as long as this is polled.
+    pub async fn keep(&self) -> Infallible {
+        let mut process = self.process.lock().await;
+        loop {
+            let ended = process.wait().await;
+            tracing::error!(?ended, "the guard died: starting another");
+            tokio::time::sleep(PAUSE).await;
+            match spawn().await {
+                Ok((fresh, pipe)) => {
+                    *process = fresh;
+                    self.hand_over(pipe);
+                }
+                Err(error) => tracing::error!(%error, "the guard could not be started"),
+            }
+        }
     }
 
     /// A command that runs `program` with `arguments` in a process group of its own, guarded.
     /// Its stdin is taken; the caller sets the folder, the environment and the outputs.
-    pub fn command(&self, program: &std::path::Path, arguments: &[String]) -> io::Result<Command> {
+    pub fn command(&self, program: &Path, arguments: &[String]) -> io::Result<Command> {
         let mut command = floodway_itself();
         command
             .args(["replica", "--parent", &std::process::id().to_string(), "--"])
             .arg(program)
             .args(arguments)
-            .stdin(Stdio::from(self.pipe.try_clone()?))
+            .stdin(Stdio::from(lock(&self.pipe).try_clone()?))
             .process_group(0)
             .kill_on_drop(true);
         Ok(command)
     }
 
+    /// Remembers a group that registers itself.
+    pub(crate) fn note(&self, group: u32) {
+        lock(&self.groups).insert(group);
+    }
+
     /// Says that a group is over, so that its number may be used by others.
-    pub fn release(&self, group: u32) {
-        let told = (&self.pipe).write_all(format!("-{group}\n").as_bytes());
-        if let Err(error) = told {
-            tracing::error!(%error, "the guard is gone: a node killed now may leave grandchildren behind");
+    pub(crate) fn release(&self, group: u32) {
+        lock(&self.groups).remove(&group);
+        if let Err(error) = lock(&self.pipe).write_all(format!("-{group}\n").as_bytes()) {
+            tracing::warn!(%error, "the guard cannot be reached");
         }
     }
 
     /// Ends the guard. Whatever is still registered is killed.
     pub async fn stop(self) {
-        let Self { mut process, pipe } = self;
+        let Self { process, pipe, .. } = self;
         drop(pipe);
-        if let Err(error) = process.wait().await {
+        if let Err(error) = process.into_inner().wait().await {
             tracing::warn!(%error, "could not wait for the guard");
         }
     }
+
+    /// Tells a fresh guard of all groups there are.
+    fn hand_over(&self, fresh: PipeWriter) {
+        let mut pipe = lock(&self.pipe);
+        *pipe = fresh;
+        for group in &*lock(&self.groups) {
+            if let Err(error) = pipe.write_all(format!("+{group}\n").as_bytes()) {
+                return tracing::warn!(%error, "the guard cannot be reached");
+            }
+        }
+        tracing::info!("another guard knows all that lives");
+    }
+}
+
+async fn spawn() -> io::Result<(Child, PipeWriter)> {
+    let (read_end, pipe) = io::pipe()?;
+    let mut process = floodway_itself()
+        .arg("guard")
+        .stdin(Stdio::from(read_end))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()?;
+    let mut answer = [0; READY.len()];
+    let mut stdout = process.stdout.take().ok_or_else(|| io::Error::other("the guard has no stdout"))?;
+    stdout.read_exact(&mut answer).await?;
+    Ok((process, pipe))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// This very program, also when its file was replaced since it was started.

@@ -42,7 +42,7 @@ pub struct Options {
 pub struct Node {
     system: System,
     // Ended in this order when dropped.
-    admin: JoinSet<Infallible>,
+    tasks: JoinSet<Infallible>,
     supervisor: Supervisor,
     plane: Plane,
     guard: Arc<Guard>,
@@ -94,7 +94,7 @@ impl Node {
         let stop = Arc::new(Notify::new());
         let mut node = Self {
             system,
-            admin: JoinSet::new(),
+            tasks: JoinSet::new(),
             supervisor,
             plane,
             guard,
@@ -103,6 +103,8 @@ impl Node {
             stop,
             output: options.output,
         };
+        let kept = Arc::clone(&node.guard);
+        node.tasks.spawn(async move { kept.keep().await });
         node.open_admin().await?;
         Ok(node)
     }
@@ -169,8 +171,8 @@ impl Node {
     /// Drains and ends everything: no new request, those under way finished, deliveries stopped,
     /// replicas stopped, what the engine has made durable. Takes about twice the grace at most.
     pub async fn stop(self) -> Result<(), NodeError> {
-        let Self { system, mut admin, supervisor, mut plane, guard, data, .. } = self;
-        admin.abort_all();
+        let Self { system, mut tasks, supervisor, mut plane, guard, data, .. } = self;
+        tasks.shutdown().await;
         plane.drain(system.node.grace).await;
         supervisor.stop().await;
         plane.close().await?;
@@ -192,7 +194,7 @@ impl Node {
             replicas: self.supervisor.handle(),
             stop: Arc::clone(&self.stop),
         };
-        self.admin.spawn(admin.serve(listener));
+        self.tasks.spawn(admin.serve(listener));
         self.data.announce(&NodeFile {
             pid: std::process::id(),
             system: self.system.name.clone(),

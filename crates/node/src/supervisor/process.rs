@@ -52,6 +52,7 @@ impl Process {
         }
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let group = group.ok_or_else(|| io::Error::other("the child ended before it was known"))?;
+        guard.note(group.as_raw_pid().unsigned_abs());
         Ok(Self { child, group, guard: Arc::clone(guard), outputs, is_over: false })
     }
 
