@@ -1,56 +1,81 @@
-//! The project's own tasks: `cargo xtask ci` checks and tests everything.
+//! The project's own tasks. `cargo xtask ci` is the only list of what must hold; each step of it also runs
+//! alone.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
+#![expect(clippy::print_stdout, reason = "what it found is this program's output")]
 
 mod ci;
 mod packages;
+mod steps;
 mod tidy;
+mod workspace;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const HELP: &str = "\
-Checks and tests Floodway.
+use anyhow::{Result, bail};
 
-Usage: cargo xtask <TASK>
-
-Tasks:
-  ci          every step below, in order; stops at the first that fails
-  <STEP>      one step: fmt, tidy, clippy, test, doc, bench, acceptance
-  packages    installs the Debian packages that tests need
-  errors      writes docs/errors/README.md anew
-
-Examples:
-  cargo xtask ci
-  cargo xtask tidy
-  FLOODWAY_SEEDS=7 cargo xtask acceptance
-";
+use crate::steps::STEPS;
+use crate::workspace::root;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let root = root();
-    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["ci"] => ci::all(&root),
-        ["packages"] => packages::install(),
-        ["errors"] => tidy::errors::write_index(&root),
-        [] | ["-h" | "--help"] => {
-            print!("{HELP}");
-            Ok(())
-        }
-        [step] => ci::one(&root, step),
-        _ => Err(anyhow::anyhow!("one task at a time; `cargo xtask --help` lists them")),
-    };
-    match done {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xtask: {error:#}");
+            println!("\nerror: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// The checkout's root folder.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new(".")).to_owned()
+fn run(words: &[&str]) -> Result<()> {
+    match words {
+        [] | ["help" | "-h" | "--help"] | [_, "-h" | "--help"] => {
+            println!("{}", help());
+            Ok(())
+        }
+        ["ci"] => ci::run(&root()),
+        ["packages"] => packages::install(),
+        ["errors"] => tidy::errors::check_index(&root()),
+        ["errors", "--write"] => tidy::errors::write_index(&root()),
+        [name] => match STEPS.iter().find(|step| step.name == *name) {
+            Some(step) => (step.run)(&root()),
+            None => bail!("there is no task `{name}`\n\n{}", help()),
+        },
+        _ => bail!("cannot read `{}`\n\n{}", words.join(" "), help()),
+    }
+}
+
+fn help() -> String {
+    let steps = STEPS.map(|step| format!("  {:<16}{}\n", step.name, step.about)).concat();
+    format!(
+        "Usage: cargo xtask TASK\n\n  {:<16}{}\n{steps}\n  {:<16}{}\n  {:<16}{}\n  {:<16}{}",
+        "ci",
+        "every step below in this order; stops at the first that fails",
+        "packages",
+        "install the Debian packages that the tests need",
+        "errors",
+        "check that docs/errors/README.md lists every error page",
+        "errors --write",
+        "write that list",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_step() {
+        let help = help();
+        assert!(STEPS.iter().all(|step| help.contains(step.name)));
+    }
+
+    #[test]
+    fn an_unknown_task_is_an_error_that_shows_the_known_ones() {
+        let text = run(&["tody"]).unwrap_err().to_string();
+        assert!(text.contains("tody") && text.contains("tidy"), "{text}");
+        assert!(run(&["tidy", "--fast"]).is_err());
+    }
 }

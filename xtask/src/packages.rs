@@ -1,51 +1,95 @@
 //! The Debian packages that tests and comparisons need.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::{Result, bail};
 
-/// A package and the program that shows it is there.
-const PACKAGES: [(&str, &str); 3] =
-    [("nginx-light", "/usr/sbin/nginx"), ("haproxy", "/usr/sbin/haproxy"), ("wrk", "/usr/bin/wrk")];
-
-/// Installs what is missing; says by name what it could not install.
-pub(crate) fn install() -> anyhow::Result<()> {
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .filter(|(_, program)| !Path::new(program).exists())
-        .map(|(package, _)| *package)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let names = missing.join(" ");
-    println!("installing {names}");
-    if !Path::new("/usr/bin/apt-get").exists() {
-        bail!("tests need these Debian packages, and there is no apt-get here: {names}");
-    }
-    let help = || format!("tests need these Debian packages; install them with: apt-get install {names}");
-    apt_get(&["update", "-qq"]).with_context(help)?;
-    let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
-    arguments.extend(&missing);
-    apt_get(&arguments).with_context(help)
+/// A program that must be there, and the package that brings it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Package {
+    program: &'static str,
+    name: &'static str,
 }
 
-fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
-    let is_root = is_root();
-    let mut command = if is_root { Command::new("apt-get") } else { Command::new("sudo") };
-    if !is_root {
-        command.args(["-n", "apt-get"]);
+/// The only list.
+const NEEDED: [Package; 3] = [
+    Package { program: "nginx", name: "nginx-light" },
+    Package { program: "haproxy", name: "haproxy" },
+    Package { program: "wrk", name: "wrk" },
+];
+
+/// Installs what is missing, if we may.
+pub(crate) fn install() -> Result<()> {
+    let missing: Vec<_> = NEEDED.into_iter().filter(|package| !is_installed(package.program)).collect();
+    if missing.is_empty() {
+        println!("all programs that tests need are there: {}", words(&NEEDED, |package| package.program));
+        return Ok(());
     }
-    let status = command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").status();
-    let status = status.context("apt-get could not be started")?;
-    if !status.success() {
-        bail!("apt-get {} ended with {status}", arguments.join(" "));
+    let names = words(&missing, |package| package.name);
+    let Some(apt_get) = apt_get() else { bail!(advice(&names)) };
+    println!("installing {names}");
+    for arguments in [&["update", "-q"][..], &["install", "-q", "-y", "--no-install-recommends"]] {
+        let last = arguments.first() == Some(&"install");
+        let mut command = Command::new(apt_get[0]);
+        command.args(&apt_get[1..]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        if last {
+            command.args(missing.iter().map(|package| package.name));
+        }
+        let ended = command.status();
+        if !ended.as_ref().is_ok_and(std::process::ExitStatus::success) {
+            bail!("`{}` failed: {ended:?}; {}", arguments.join(" "), advice(&names));
+        }
     }
     Ok(())
 }
 
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+/// How apt-get is called with the right to install; `None` if there is none.
+fn apt_get() -> Option<&'static [&'static str]> {
+    if !is_installed("apt-get") {
+        None
+    } else if succeeds("sh", &["-c", "[ \"$(id -u)\" = 0 ]"]) {
+        Some(&["apt-get"])
+    } else if succeeds("sudo", &["-n", "true"]) {
+        Some(&["sudo", "-n", "apt-get"])
+    } else {
+        None
+    }
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether a program can be found; `sbin` too, which is not in everyone's `PATH`.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folders = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]);
+    folders.filter(|folder| !folder.is_empty()).any(|folder| Path::new(folder).join(program).is_file())
+}
+
+fn advice(names: &str) -> String {
+    format!("tests need programs that are not installed; on Debian or Ubuntu: sudo apt-get install {names}")
+}
+
+fn words(packages: &[Package], word: impl Fn(&Package) -> &'static str) -> String {
+    packages.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_what_is_installed_and_what_is_not() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("no-such-program"));
+    }
+
+    #[test]
+    fn advice_names_the_packages() {
+        assert!(advice(&words(&NEEDED, |package| package.name)).ends_with("install nginx-light haproxy wrk"));
+    }
 }

@@ -1,99 +1,83 @@
-//! What the compiler does not check: who imports whom, sizes, words, licences, error pages, links.
+//! What no compiler checks: who imports whom, sizes, names, bans, licences, error pages, links. Each rule is
+//! a function from texts to mistakes, and has tests that prove it can fail.
 
+mod deps;
 pub(crate) mod errors;
+mod exceptions;
 mod licences;
 mod links;
 mod matrix;
-mod sources;
+mod shape;
+mod spdx;
+mod words;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, bail};
-use cargo_metadata::MetadataCommand;
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Metadata, MetadataCommand};
 
-/// Something that is against the rules.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Finding {
-    pub(crate) path: PathBuf,
-    /// From 1; 0 for the whole file.
-    pub(crate) line: usize,
-    pub(crate) message: String,
+use crate::workspace::{TextFile, texts};
+
+/// Where something is wrong, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    place: String,
+    what: String,
 }
 
-impl Finding {
-    fn new(path: impl Into<PathBuf>, line: usize, message: impl Into<String>) -> Self {
-        Self { path: path.into(), line, message: message.into() }
+impl Mistake {
+    pub(crate) fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { place: place.into(), what: what.into() }
+    }
+
+    /// At a line of a file.
+    fn at(file: &TextFile, line: usize, what: impl Into<String>) -> Self {
+        Self::new(format!("{}:{line}", file.path), what)
     }
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.path.display(), self.line, self.message)
+impl fmt::Display for Mistake {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.place, self.what)
     }
 }
 
-/// A file of the project with its text.
-#[derive(Debug)]
-struct Source {
-    path: PathBuf,
-    text: String,
-}
-
-/// Prints all findings; fails where there is one.
-pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
-    let metadata = MetadataCommand::new().manifest_path(root.join("Cargo.toml")).exec()?;
-    let files = files(root)?;
-    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md"))?;
-    let mut findings = matrix::check(&architecture, &matrix::imports(&metadata));
-    findings.extend(matrix::check_io(&metadata));
-    findings.extend(licences::check(&metadata));
-    findings.extend(sources::check(&files));
-    findings.extend(errors::check(&files));
-    findings.extend(links::check(root, &files));
-    findings.sort();
-    for finding in &findings {
-        println!("{finding}");
+/// Checks the whole checkout; fails with the number of mistakes after printing each.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let files = texts(root)?;
+    let metadata = metadata(root)?;
+    for warning in shape::large_files(&files) {
+        println!("warning: {warning}");
     }
-    if findings.is_empty() {
-        return Ok(());
+    let mistakes = all(root, &files, &metadata);
+    for mistake in &mistakes {
+        println!("error: {mistake}");
     }
-    bail!("{} findings", findings.len())
-}
-
-/// The text files that git tracks or would.
-fn files(root: &Path) -> anyhow::Result<Vec<Source>> {
-    let listed = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-        .current_dir(root)
-        .output()
-        .context("git could not be started")?;
-    let listed = String::from_utf8(listed.stdout).context("a file name is no UTF-8")?;
-    let mut files = Vec::new();
-    for path in listed.lines().map(PathBuf::from) {
-        let is_text = ["rs", "md", "toml", "yaml", "sh"]
-            .iter()
-            .any(|kind| path.extension().is_some_and(|e| e == *kind));
-        let full = root.join(&path);
-        if is_text && full.exists() {
-            let text = std::fs::read_to_string(&full)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
-            files.push(Source { path, text });
+    match mistakes.len() {
+        0 => {
+            println!("{} files and {} packages are tidy", files.len(), metadata.packages.len());
+            Ok(())
         }
+        count => bail!("{count} things are not tidy"),
     }
-    Ok(files)
 }
 
-fn is_rust(source: &Source) -> bool {
-    source.path.extension().is_some_and(|extension| extension == "rs")
+fn metadata(root: &Path) -> Result<Metadata> {
+    let mut command = MetadataCommand::new();
+    command.manifest_path(root.join("Cargo.toml")).features(cargo_metadata::CargoOpt::AllFeatures);
+    command.exec().context("cannot read the packages with `cargo metadata`")
 }
 
-fn is_markdown(source: &Source) -> bool {
-    source.path.extension().is_some_and(|extension| extension == "md")
-}
-
-/// Lines with their numbers from 1.
-fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    (1..).zip(text.lines())
+fn all(root: &Path, files: &[TextFile], metadata: &Metadata) -> Vec<Mistake> {
+    let mut seen = exceptions::Seen::default();
+    let mut mistakes = deps::imports(files, metadata);
+    mistakes.extend(deps::purity(metadata));
+    mistakes.extend(licences::check(metadata));
+    mistakes.extend(shape::check(files, &metadata.workspace_packages()));
+    mistakes.extend(words::check(files, &mut seen));
+    mistakes.extend(seen.unused());
+    mistakes.extend(errors::check(files));
+    mistakes.extend(links::check(files, |path| root.join(path).exists()));
+    mistakes
 }

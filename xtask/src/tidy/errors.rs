@@ -1,136 +1,179 @@
-//! Error codes and their pages: each code in the sources has a page, each page a code, and the index
-//! names them all.
+//! Error codes: each that the code prints has a page, each page is for one, and the index lists them all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, Result, bail};
 
-use super::{Finding, Source, is_markdown, is_rust, numbered};
+use super::Mistake;
+use crate::workspace::{TextFile, texts};
 
-const FOLDER: &str = "docs/errors";
+const FOLDER: &str = "docs/errors/";
 const INDEX: &str = "docs/errors/README.md";
 const PREFIX: &str = "FW-";
 
-pub(super) fn check(files: &[Source]) -> Vec<Finding> {
-    let pages = pages(files);
-    let codes = codes(files);
-    let mut findings = Vec::new();
-    for (code, (path, line)) in &codes {
-        if !pages.contains_key(code) {
-            findings.push(Finding::new(path, *line, format!("{code} has no page {FOLDER}/{code}.md")));
-        }
+/// Where codes are given out.
+const SOURCES: [&str; 3] = ["crates/", "cases/", "lib/"];
+
+/// What a thousand of codes is about.
+const RANGES: [(&str, &str); 7] = [
+    ("1", "The system file"),
+    ("2", "The node and the command line"),
+    ("3", "Answers of the gateway"),
+    ("4", "Engines and storage"),
+    ("5", "The block API"),
+    ("6", "Loads"),
+    ("9", "Cases"),
+];
+
+/// Compares codes, pages and index.
+pub(crate) fn check(files: &[TextFile]) -> Vec<Mistake> {
+    let used = codes(files);
+    let pages: BTreeMap<_, _> =
+        files.iter().filter_map(|file| Some((page_code(&file.path)?, file))).collect();
+    let mut mistakes = Vec::new();
+    for (code, place) in used.iter().filter(|(code, _)| !pages.contains_key(code.as_str())) {
+        mistakes.push(Mistake::new(place, format!("{code} has no page {FOLDER}{code}.md")));
     }
     for (code, page) in &pages {
-        if !codes.contains_key(code) {
-            findings.push(Finding::new(&page.path, 0, format!("no source has {code}")));
+        if !used.contains_key(*code) {
+            mistakes.push(Mistake::new(&page.path, "no code prints it: it has no reader"));
         }
-        if !page.text.starts_with(&format!("# {code}: ")) {
-            findings.push(Finding::new(
-                &page.path,
-                1,
-                format!("a page begins with `# {code}: ` and what it means"),
-            ));
+        if title(page).is_none() {
+            mistakes.push(Mistake::at(page, 1, format!("expected `# {code}: what it means`")));
+        }
+        if !RANGES.iter().any(|(range, _)| code.starts_with(&format!("{PREFIX}{range}"))) {
+            mistakes.push(Mistake::new(&page.path, "its range has no name yet: give it one in xtask"));
         }
     }
-    let index =
-        files.iter().find(|source| source.path == Path::new(INDEX)).map_or("", |source| source.text.as_str());
-    if index != render(&pages) {
-        findings.push(Finding::new(INDEX, 0, "is not current; write it anew with: cargo xtask errors"));
+    let current = files.iter().find(|file| file.path == INDEX).map(|file| file.text.as_str());
+    if current != Some(index(files).as_str()) {
+        mistakes.push(Mistake::new(INDEX, "is not current: run `cargo xtask errors --write`"));
     }
-    findings
+    mistakes
 }
 
-/// Writes the index of the pages.
-pub(crate) fn write_index(root: &Path) -> anyhow::Result<()> {
-    let files = super::files(root)?;
-    let path = root.join(INDEX);
-    std::fs::write(&path, render(&pages(&files)))
-        .with_context(|| format!("{} cannot be written", path.display()))
+/// Fails when the index is not what [`write_index`] would write.
+pub(crate) fn check_index(root: &Path) -> Result<()> {
+    let current = fs::read_to_string(root.join(INDEX)).unwrap_or_default();
+    if current != index(&texts(root)?) {
+        bail!("{INDEX} is not current: run `cargo xtask errors --write`");
+    }
+    println!("{INDEX} is current");
+    Ok(())
 }
 
-fn pages(files: &[Source]) -> BTreeMap<String, &Source> {
-    let pages =
-        files.iter().filter(|source| is_markdown(source) && source.path.parent() == Some(Path::new(FOLDER)));
-    let named = pages.filter_map(|page| Some((page.path.file_stem()?.to_str()?.to_owned(), page)));
-    named.filter(|(name, _)| name.starts_with(PREFIX)).collect()
+/// Writes the list of error pages.
+pub(crate) fn write_index(root: &Path) -> Result<()> {
+    let text = index(&texts(root)?);
+    fs::write(root.join(INDEX), text).with_context(|| format!("cannot write {INDEX}"))?;
+    println!("wrote {INDEX}");
+    Ok(())
 }
 
-/// Each code with the first place it stands in. Tests may make codes up.
-fn codes(files: &[Source]) -> BTreeMap<String, (PathBuf, usize)> {
-    let mut codes = BTreeMap::new();
-    for source in files.iter().filter(|source| is_rust(source) && !is_test(&source.path)) {
-        for (number, line) in numbered(&source.text).take_while(|(_, line)| *line != "mod tests {") {
-            for code in codes_in(line) {
-                codes.entry(code).or_insert_with(|| (source.path.clone(), number));
+/// Every code in the sources, and where it is found first. Tests may name what nobody prints.
+fn codes(files: &[TextFile]) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let sources =
+        files.iter().filter(|file| file.is_rust() && SOURCES.iter().any(|from| file.path.starts_with(from)));
+    for file in sources {
+        for line in file.lines().filter(|line| !line.is_test) {
+            for code in codes_in(line.text) {
+                found.entry(code.to_owned()).or_insert_with(|| format!("{}:{}", file.path, line.number));
             }
         }
     }
-    codes
-}
-
-fn is_test(path: &Path) -> bool {
-    let is_tests =
-        |part: std::path::Component<'_>| part.as_os_str() == "tests" || part.as_os_str() == "xtask";
-    path.components().any(is_tests) || path.ends_with("tests.rs")
-}
-
-/// Every `FW-` followed by four digits.
-fn codes_in(line: &str) -> BTreeSet<String> {
-    let found = line.match_indices(PREFIX).filter_map(|(at, _)| line.get(at..at + PREFIX.len() + 4));
     found
-        .filter(|code| code.bytes().skip(PREFIX.len()).all(|byte| byte.is_ascii_digit()))
-        .map(str::to_owned)
-        .collect()
 }
 
-fn render(pages: &BTreeMap<String, &Source>) -> String {
-    let mut index =
-        String::from("# Error codes\n\nEvery error that a user meets carries a code; each has a page.\n\n");
-    for (code, page) in pages {
-        let title = page.text.lines().next().unwrap_or_default();
-        let title = title.split_once(": ").map_or(title, |(_, title)| title);
-        index.push_str("- [");
-        index.push_str(code);
-        index.push_str("](");
-        index.push_str(code);
-        index.push_str(".md): ");
-        index.push_str(title);
-        index.push('\n');
+fn codes_in(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices(PREFIX).filter_map(|(at, _)| {
+        let digits = text.get(at + PREFIX.len()..at + PREFIX.len() + 4)?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.get(at..at + PREFIX.len() + 4))?
+    })
+}
+
+fn page_code(path: &str) -> Option<&str> {
+    path.strip_prefix(FOLDER)?.strip_suffix(".md").filter(|name| name.starts_with(PREFIX))
+}
+
+/// What the first line says after the code.
+fn title(page: &TextFile) -> Option<&str> {
+    let code = page_code(&page.path)?;
+    page.text.lines().next()?.strip_prefix("# ")?.strip_prefix(code)?.strip_prefix(": ")
+}
+
+fn index(files: &[TextFile]) -> String {
+    let pages: BTreeSet<_> =
+        files.iter().filter_map(|file| Some((page_code(&file.path)?, title(file)?))).collect();
+    let mut text = String::from(
+        "# Errors\n\nEvery error that Floodway shows carries a code, and each code a page: what it means, why it \
+         happens,\nwhat to do.\n",
+    );
+    for (range, about) in RANGES {
+        let start = format!("{PREFIX}{range}");
+        let of_range: Vec<_> = pages.iter().filter(|(code, _)| code.starts_with(&start)).collect();
+        if !of_range.is_empty() {
+            // Writing to a string cannot fail.
+            let lines: String = of_range.iter().fold(String::new(), |mut lines, (code, title)| {
+                lines.push_str(&format_line(code, title));
+                lines
+            });
+            write!(text, "\n## {about}\n\n{lines}").expect("a string takes all");
+        }
     }
-    index
+    text
+}
+
+fn format_line(code: &str, title: &str) -> String {
+    format!("- [{code}]({code}.md): {title}\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::file;
 
-    fn source(path: &str, text: &str) -> Source {
-        Source { path: path.into(), text: text.to_owned() }
+    fn whole() -> Vec<TextFile> {
+        let mut files = vec![
+            file("crates/a/src/error.rs", "#[error(\"[FW-1001] cannot read\")]\n"),
+            file("docs/errors/FW-1001.md", "# FW-1001: the file cannot be read\n"),
+        ];
+        files.push(file(INDEX, &index(&files)));
+        files
     }
 
-    fn messages(files: &mut Vec<Source>) -> Vec<String> {
-        let index = render(&pages(files));
-        files.push(source(INDEX, &index));
-        check(files).into_iter().map(|finding| finding.message).collect()
-    }
-
-    #[test]
-    fn accepts_codes_with_their_pages() {
-        let page = source("docs/errors/FW-1001.md", "# FW-1001: it is broken\n");
-        assert!(messages(&mut vec![source("a.rs", "\"[FW-1001] broken\""), page]).is_empty());
-    }
-
-    #[test]
-    fn finds_a_code_without_page_and_a_page_without_code() {
-        let page = source("docs/errors/FW-1002.md", "# FW-1002: other\n");
-        let found = messages(&mut vec![source("a.rs", "\"[FW-1001] broken\""), page]);
-        assert_eq!(found, ["FW-1001 has no page docs/errors/FW-1001.md", "no source has FW-1002"]);
+    fn mistakes(files: &[TextFile]) -> Vec<String> {
+        check(files).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn finds_an_index_that_is_not_current() {
-        let files = [source("a.rs", "FW-1001"), source("docs/errors/FW-1001.md", "# FW-1001: x\n")];
-        assert_eq!(check(&files).len(), 1);
+    fn a_code_with_its_page_and_line_is_whole() {
+        assert_eq!(mistakes(&whole()), [""; 0]);
+    }
+
+    #[test]
+    fn refuses_a_code_without_a_page() {
+        let mut files = whole();
+        files.push(file("cases/a/src/b.rs", "\"FW-9001\"\n"));
+        assert_eq!(mistakes(&files), ["cases/a/src/b.rs:1: FW-9001 has no page docs/errors/FW-9001.md"]);
+    }
+
+    #[test]
+    fn refuses_a_page_that_no_code_prints() {
+        let mut files = whole();
+        files[0] = file("crates/a/src/error.rs", "#[cfg(test)]\nmod tests {\n\"FW-1001\"\n}\n");
+        assert_eq!(mistakes(&files), ["docs/errors/FW-1001.md: no code prints it: it has no reader"]);
+    }
+
+    #[test]
+    fn refuses_an_index_that_is_not_current_and_a_page_without_a_title() {
+        let mut files = whole();
+        files[1] = file("docs/errors/FW-1001.md", "# FW-1001: another title\n");
+        assert_eq!(mistakes(&files).len(), 1);
+        files[1] = file("docs/errors/FW-1001.md", "# A title\n");
+        assert_eq!(mistakes(&files).len(), 2);
     }
 }

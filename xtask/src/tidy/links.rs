@@ -1,68 +1,81 @@
-//! Links between documents, and words that do not belong in the project.
+//! Links from one document to another file of the checkout.
 
-use std::path::Path;
+use super::Mistake;
+use crate::workspace::TextFile;
 
-use super::{Finding, Source, is_markdown, numbered};
-
-pub(super) fn check(root: &Path, files: &[Source]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for source in files {
-        findings.extend(check_paths(source));
-        if is_markdown(source) {
-            findings.extend(broken_links(source, |path| root.join(path).exists()));
-        }
-    }
-    findings
-}
-
-/// Paths of one machine help nobody on another.
-fn check_paths(source: &Source) -> Vec<Finding> {
-    let homes = [format!("/{}/", "work"), format!("/{}/", "home"), format!("/{}/.", "root")];
-    let lines = numbered(&source.text);
-    let found = lines.filter(|(_, line)| homes.iter().any(|home| line.contains(home.as_str())));
-    found.map(|(number, _)| Finding::new(&source.path, number, "a path of one machine")).collect()
-}
-
-fn broken_links(source: &Source, exists: impl Fn(&Path) -> bool) -> Vec<Finding> {
-    let folder = source.path.parent().unwrap_or_else(|| Path::new(""));
-    let mut findings = Vec::new();
-    for (number, line) in numbered(&source.text) {
-        for link in links(line) {
-            let target = link.split('#').next().unwrap_or_default();
-            let is_elsewhere = link.contains("://") || link.starts_with("mailto:") || target.is_empty();
-            if !is_elsewhere && !exists(&folder.join(target)) {
-                findings.push(Finding::new(&source.path, number, format!("the link `{link}` leads nowhere")));
+/// Every relative link must lead to something. `exists` is asked with a path from the root.
+pub(crate) fn check(files: &[TextFile], exists: impl Fn(&str) -> bool) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for file in files.iter().filter(|file| file.is_markdown()) {
+        let mut is_code = false;
+        for line in file.lines() {
+            is_code ^= line.text.trim_start().starts_with("```");
+            let targets = if is_code { Vec::new() } else { targets(line.text) };
+            for target in targets.into_iter().filter(|target| !resolves(file, target, &exists)) {
+                mistakes.push(Mistake::at(
+                    file,
+                    line.number,
+                    format!("the link to `{target}` leads nowhere"),
+                ));
             }
         }
     }
-    findings
+    mistakes
 }
 
-/// The targets of `[text](target)`.
-fn links(line: &str) -> impl Iterator<Item = &str> {
-    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
+/// What stands in `](…)`.
+fn targets(line: &str) -> Vec<&str> {
+    let ends = line.split("](").skip(1);
+    ends.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target).collect()
+}
+
+fn resolves(file: &TextFile, target: &str, exists: impl Fn(&str) -> bool) -> bool {
+    if target.contains("://") || target.starts_with("mailto:") || target.starts_with('#') {
+        return true;
+    }
+    let path = target.split('#').next().unwrap_or(target);
+    let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    joined(folder, path).is_some_and(|path| exists(&path))
+}
+
+/// A path from the root; `None` if it leads out of it.
+fn joined(folder: &str, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        match part {
+            ".." => drop(parts.pop()?),
+            _ => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::file;
 
-    fn source(text: &str) -> Source {
-        Source { path: "docs/a.md".into(), text: text.to_owned() }
+    fn broken(path: &str, text: &str) -> usize {
+        let there = ["README.md", "docs/api.md", "docs/errors/FW-1001.md"];
+        check(&[file(path, text)], |path| there.contains(&path)).len()
     }
 
     #[test]
-    fn finds_a_link_that_leads_nowhere() {
-        let source = source("[a](b.md) [c](../d.md#e) [f](https://g) [h](#i)\n");
-        let there = |path: &Path| path == Path::new("docs/b.md");
-        let found = broken_links(&source, there);
-        assert_eq!(found, [Finding::new("docs/a.md", 1, "the link `../d.md#e` leads nowhere")]);
+    fn follows_links_from_the_file_they_stand_in() {
+        assert_eq!(broken("README.md", "[a](docs/api.md), [b](docs/api.md#top), [c](#here)\n"), 0);
+        assert_eq!(broken("docs/api.md", "[a](../README.md) [b](errors/FW-1001.md)\n"), 0);
+        assert_eq!(broken("docs/api.md", "[a](https://example.com/x)\n"), 0);
     }
 
     #[test]
-    fn finds_a_path_of_one_machine() {
-        let text = format!("x\nsee /{}/someone/x\n", "home");
-        assert_eq!(check_paths(&source(&text)).len(), 1);
-        assert!(check_paths(&source("see docs/home.md\n")).is_empty());
+    fn refuses_links_that_lead_nowhere() {
+        assert_eq!(broken("README.md", "[a](docs/none.md) and [b](none.md)\n"), 2);
+        assert_eq!(broken("docs/api.md", "[a](docs/api.md)\n"), 1);
+        assert_eq!(broken("README.md", "[a](../../etc)\n"), 1);
+    }
+
+    #[test]
+    fn leaves_code_alone() {
+        assert_eq!(broken("README.md", "```\n[a](none.md)\n```\n[b](none.md)\n"), 1);
     }
 }

@@ -1,132 +1,134 @@
-//! Who may import whom: the list in ARCHITECTURE.md against the manifests.
+//! The table in ARCHITECTURE.md that says which crate may import which.
+//!
+//! A fenced block with the info string `matrix`; a line `gateway: policy blocks` for each crate, in the
+//! crate's short name, and `dev gateway: kit` for what only its tests import. What is not listed is not
+//! allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, Metadata};
+use super::Mistake;
+use crate::workspace::TextFile;
 
-use super::{Finding, numbered};
-
-/// What each crate of ours imports of ours, by short names; test dependencies stand under `dev <crate>`.
-pub(crate) type Imports = BTreeMap<String, BTreeSet<String>>;
-
-/// Crates that do I/O, and crates of ours that must not have them.
-const IO: [&str; 9] =
-    ["tokio", "hyper", "hyper-util", "socket2", "fjall", "rustix", "axum", "tokio-util", "indicatif"];
-const PURE: [&str; 4] = ["policy", "workload", "blocks", "system"];
-
-/// The imports of every crate in the workspace.
-pub(crate) fn imports(metadata: &Metadata) -> Imports {
-    let mut imports = Imports::new();
-    let packages = metadata.workspace_packages();
-    let ours: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
-    for package in packages {
-        let name = short(&package.name);
-        imports.entry(name.clone()).or_default();
-        for dependency in
-            package.dependencies.iter().filter(|dependency| ours.contains(dependency.name.as_str()))
-        {
-            let from = match dependency.kind {
-                DependencyKind::Development => format!("dev {name}"),
-                _ => name.clone(),
-            };
-            imports.entry(from).or_default().insert(short(&dependency.name));
-        }
-    }
-    imports
+/// Who may import whom, by the names of the table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Matrix {
+    normal: BTreeMap<String, BTreeSet<String>>,
+    dev: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Differences between the list in the text and what is imported.
-pub(crate) fn check(architecture: &str, imports: &Imports) -> Vec<Finding> {
-    let allowed = parse(architecture);
-    let finding = |line, message| Finding::new("ARCHITECTURE.md", line, message);
-    let mut findings = Vec::new();
-    for (from, to) in imports {
-        let Some((line, allowed)) = allowed.get(from) else {
-            if !to.is_empty() || !from.starts_with("dev ") {
-                findings.push(finding(0, format!("`{from}` is not in the matrix")));
-            }
+/// One of our crates names another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Import {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// Only its tests do.
+    pub(crate) is_dev: bool,
+}
+
+/// Reads the table; lines that cannot be read are mistakes.
+pub(crate) fn parse(file: &TextFile) -> Result<Matrix, Vec<Mistake>> {
+    let mut matrix = Matrix::default();
+    let mut mistakes = Vec::new();
+    let mut lines = file.lines().skip_while(|line| line.text != "```matrix");
+    if lines.next().is_none() {
+        return Err(vec![Mistake::new(&file.path, "there is no block ```matrix")]);
+    }
+    for line in lines.take_while(|line| line.text != "```").filter(|line| !line.text.trim().is_empty()) {
+        let Some((crate_name, imports)) = line.text.split_once(':') else {
+            mistakes.push(Mistake::at(file, line.number, "expected `crate: imports`"));
             continue;
         };
-        for missing in to.difference(allowed) {
-            findings.push(finding(
-                *line,
-                format!("`{from}` imports `{missing}`, which the matrix does not allow"),
-            ));
+        let imports: BTreeSet<_> = imports.split_whitespace().map(str::to_owned).collect();
+        let (table, name) = match crate_name.strip_prefix("dev ") {
+            Some(name) => (&mut matrix.dev, name),
+            None => (&mut matrix.normal, crate_name),
+        };
+        if table.insert(name.trim().to_owned(), imports).is_some() {
+            mistakes.push(Mistake::at(file, line.number, format!("`{crate_name}` stands twice")));
         }
     }
-    for (from, (line, _)) in &allowed {
-        if !imports.contains_key(from) {
-            findings.push(finding(*line, format!("the matrix names `{from}`, which is not there")));
-        }
-    }
-    findings
+    if mistakes.is_empty() { Ok(matrix) } else { Err(mistakes) }
 }
 
-/// Pure crates that import what does I/O. Optional dependencies, as of a test suite, do not count.
-pub(crate) fn check_io(metadata: &Metadata) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for package in metadata.workspace_packages() {
-        if !PURE.contains(&short(&package.name).as_str()) {
-            continue;
-        }
-        for dependency in &package.dependencies {
-            let counts = dependency.kind == DependencyKind::Normal && !dependency.optional;
-            if counts && IO.contains(&dependency.name.as_str()) {
-                let message = format!(
-                    "`{}` decides or describes, and must not import `{}`",
-                    package.name, dependency.name
-                );
-                findings.push(Finding::new(package.manifest_path.as_std_path(), 0, message));
-            }
-        }
+impl Matrix {
+    /// Compares the table with the crates there are and what they import. `place` is where the table is.
+    pub(crate) fn check(&self, place: &str, members: &BTreeSet<String>, imports: &[Import]) -> Vec<Mistake> {
+        let refused = imports.iter().filter(|import| !self.allows(import)).map(|import| {
+            let kind = if import.is_dev { "dev " } else { "" };
+            let what = format!(
+                "`{}` imports `{}`, which `{kind}{}:` does not list",
+                import.from, import.to, import.from
+            );
+            Mistake::new(place, what)
+        });
+        let named: BTreeSet<_> = self
+            .normal
+            .iter()
+            .chain(&self.dev)
+            .flat_map(|(name, imports)| std::iter::once(name).chain(imports))
+            .collect();
+        let unknown = named.into_iter().filter(|name| !members.contains(*name));
+        let absent = members.iter().filter(|name| !self.normal.contains_key(*name));
+        refused
+            .chain(unknown.map(|name| Mistake::new(place, format!("`{name}` is no crate of ours"))))
+            .chain(absent.map(|name| Mistake::new(place, format!("`{name}` has no line"))))
+            .collect()
     }
-    findings
-}
 
-fn short(name: &str) -> String {
-    name.strip_prefix("floodway-").unwrap_or(name).to_owned()
-}
-
-/// The fenced block `matrix`: `crate: imported imported …` a line.
-fn parse(architecture: &str) -> BTreeMap<String, (usize, BTreeSet<String>)> {
-    let mut allowed = BTreeMap::new();
-    let block = numbered(architecture).skip_while(|(_, line)| *line != "```matrix").skip(1);
-    for (number, line) in block.take_while(|(_, line)| *line != "```") {
-        if let Some((from, to)) = line.split_once(':') {
-            let to = to.split_whitespace().map(str::to_owned).collect();
-            allowed.insert(from.trim().to_owned(), (number, to));
-        }
+    fn allows(&self, import: &Import) -> bool {
+        let lists = |table: &BTreeMap<String, BTreeSet<String>>| {
+            table.get(&import.from).is_some_and(|imports| imports.contains(&import.to))
+        };
+        lists(&self.normal) || import.is_dev && lists(&self.dev)
     }
-    allowed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::file;
 
-    const TEXT: &str = "x\n```matrix\npolicy:\ngateway: policy\ndev gateway: kit\n```\nkit: all\n";
+    const TABLE: &str = "# A\n```matrix\npolicy:\ngateway: policy\nkit:\ndev gateway: kit\n```\nmore: text\n";
 
-    fn messages(imports: &[(&str, &[&str])]) -> Vec<String> {
-        let imports = imports
+    fn mistakes(imports: &[(&str, &str, bool)]) -> Vec<String> {
+        let matrix = parse(&file("A.md", TABLE)).unwrap();
+        let members = ["policy", "gateway", "kit"].map(str::to_owned).into();
+        let imports: Vec<_> = imports
             .iter()
-            .map(|(from, to)| ((*from).to_owned(), to.iter().map(|name| (*name).to_owned()).collect()));
-        check(TEXT, &imports.collect()).into_iter().map(|finding| finding.message).collect()
+            .map(|&(from, to, is_dev)| Import { from: from.to_owned(), to: to.to_owned(), is_dev })
+            .collect();
+        matrix.check("A.md", &members, &imports).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn accepts_what_the_matrix_allows() {
-        assert!(messages(&[("policy", &[]), ("gateway", &["policy"]), ("dev gateway", &["kit"])]).is_empty());
+    fn allows_what_is_listed() {
+        let listed = [("gateway", "policy", false), ("gateway", "kit", true), ("gateway", "policy", true)];
+        assert_eq!(mistakes(&listed), [""; 0]);
     }
 
     #[test]
-    fn finds_an_import_too_many() {
-        let found = messages(&[("policy", &["gateway"]), ("gateway", &[]), ("dev gateway", &[])]);
-        assert_eq!(found, ["`policy` imports `gateway`, which the matrix does not allow"]);
+    fn refuses_what_is_not_listed() {
+        let upward = mistakes(&[("policy", "gateway", false)]);
+        assert_eq!(upward, ["A.md: `policy` imports `gateway`, which `policy:` does not list"]);
+        assert_eq!(mistakes(&[("gateway", "kit", false)]).len(), 1, "tests only");
+        assert_eq!(mistakes(&[("policy", "kit", true)]).len(), 1);
     }
 
     #[test]
-    fn finds_a_crate_that_is_missing_on_either_side() {
-        let found = messages(&[("policy", &[]), ("kit", &[]), ("dev gateway", &[])]);
-        assert_eq!(found, ["`kit` is not in the matrix", "the matrix names `gateway`, which is not there"]);
+    fn refuses_crates_that_are_missing_on_either_side() {
+        let matrix = parse(&file("A.md", TABLE)).unwrap();
+        let members = ["policy", "gateway", "api"].map(str::to_owned).into();
+        let found = matrix.check("A.md", &members, &[]);
+        assert_eq!(
+            found.iter().map(|mistake| mistake.what.as_str()).collect::<Vec<_>>(),
+            ["`kit` is no crate of ours", "`api` has no line"]
+        );
+    }
+
+    #[test]
+    fn refuses_a_table_it_cannot_read() {
+        assert!(parse(&file("A.md", "no table")).is_err());
+        assert!(parse(&file("A.md", "```matrix\npolicy\n```\n")).is_err());
+        assert!(parse(&file("A.md", "```matrix\na:\na:\n```\n")).is_err());
     }
 }
