@@ -7,10 +7,11 @@
 
 mod live;
 
+use std::convert::Infallible;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use floodway_node::supervisor::Line;
@@ -25,6 +26,8 @@ pub(crate) use live::{View, table};
 const QUEUE: usize = 1024;
 /// Lines written between two drawings of the table.
 const BATCH: usize = 256;
+/// Time for what waits at the end to be written.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Pause between two drawings of an unchanged table.
 const REDRAW: Duration = Duration::from_millis(250);
 
@@ -35,7 +38,8 @@ pub(crate) struct Console {
     log: Log,
     viewer: Viewer,
     finish: mpsc::Sender<()>,
-    thread: JoinHandle<()>,
+    /// Its other end goes with the thread.
+    ended: std::sync::mpsc::Receiver<Infallible>,
 }
 
 /// Changes what the live table shows. Never waits: a view that does not fit is followed by others.
@@ -93,10 +97,13 @@ impl Console {
             paper: Paper { form, is_quiet, screen },
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread =
-            std::thread::Builder::new().name("console".into()).spawn(move || runtime.block_on(side.run()))?;
+        let (running, ended) = std::sync::mpsc::sync_channel(0);
+        std::thread::Builder::new().name("console".into()).spawn(move || {
+            runtime.block_on(side.run());
+            drop::<SyncSender<Infallible>>(running);
+        })?;
         let viewer = Viewer { queue: has_table.then_some(view) };
-        Ok(Self { lines, log, viewer, finish, thread })
+        Ok(Self { lines, log, viewer, finish, ended })
     }
 
     /// Takes what children print.
@@ -130,13 +137,14 @@ impl Console {
         }
     }
 
-    /// Writes all that waits, clears the table, and ends the thread.
+    /// Writes all that waits, clears the table, and ends the thread; not for long, as whoever reads the
+    /// output may have stopped reading.
     pub(crate) fn finish(self) {
         if self.finish.try_send(()).is_err() {
             tracing::debug!("the console has ended");
         }
-        if self.thread.join().is_err() {
-            tracing::error!("the console's thread failed");
+        if self.ended.recv_timeout(LAST_WORDS) == Err(RecvTimeoutError::Timeout) {
+            tracing::debug!("nobody reads the last lines");
         }
     }
 }

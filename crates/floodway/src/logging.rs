@@ -7,17 +7,26 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::LogForm;
 use crate::console::Log;
+use crate::failure::Failure;
+
+/// The environment variable that filters it.
+const FILTER: &str = "FLOODWAY_LOG";
 
 /// Installs the log for the whole process.
-pub(crate) fn install(form: LogForm, is_quiet: bool, log: Log) {
+pub(crate) fn install(form: LogForm, is_quiet: bool, log: Log) -> Result<(), Failure> {
     // The storage library tells of its inner life; ours is enough.
     let level = if is_quiet { "warn" } else { "info,fjall=warn,lsm_tree=warn" };
-    let filter = EnvFilter::try_from_env("FLOODWAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = match std::env::var(FILTER) {
+        Ok(text) => EnvFilter::try_new(&text)
+            .map_err(|error| Failure::Mistake(format!("error: {FILTER} is `{text}`: {error}")))?,
+        Err(_) => EnvFilter::new(level),
+    };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Writer(log));
     match form {
         LogForm::Human => builder.without_time().with_target(false).with_ansi(false).compact().init(),
         LogForm::Json => builder.json().flatten_event(true).init(),
     }
+    Ok(())
 }
 
 #[derive(Debug)]

@@ -10,6 +10,7 @@ pub mod admin;
 mod clock;
 pub mod data;
 pub mod error;
+mod files;
 pub mod guard;
 pub mod load;
 pub mod node;

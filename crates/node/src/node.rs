@@ -20,6 +20,7 @@ use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::data::{DataFolder, NodeFile, ReplicaPort};
 use crate::error::NodeError;
+use crate::files;
 use crate::guard::Guard;
 use crate::load::{self, Outcome, Target};
 use crate::plane::Plane;
@@ -60,6 +61,7 @@ impl Node {
     /// kernel ends a child with the thread that started it.
     pub async fn start(system: System, options: Options) -> Result<Self, NodeError> {
         let clock = Clock::start();
+        files::raise_limit();
         let data = DataFolder::take(&system.node.data)?;
         for address in system.gateway.iter().flat_map(|gateway| &gateway.listen) {
             check_free("the gateway", *address)?;

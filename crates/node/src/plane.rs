@@ -16,6 +16,7 @@ use floodway_blocks::invoke::LocalFuture;
 use floodway_gateway::{Memberships, StartError, WorkerContext, Workers, WorkersOptions};
 use floodway_policy::Snapshot;
 use floodway_system::{Service, Source, System};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,8 @@ pub(crate) struct Plane {
     delivered: Vec<oneshot::Receiver<Infallible>>,
 }
 
+/// Connections to an API port that wait to be taken.
+const BACKLOG: i32 = 1024;
 /// The caller of an audit.
 const AUDIT: &str = "audit";
 
@@ -184,8 +187,11 @@ impl Plane {
     /// Serves the block API for one caller on a port of its own; returns the port, which is listened on.
     async fn open_api_port(&self, app: &str, bind: SocketAddr, worker: usize) -> Result<u16, NodeError> {
         let listen = || -> io::Result<(StdListener, u16)> {
-            let listener = StdListener::bind(bind)?;
-            listener.set_nonblocking(true)?;
+            let socket = Socket::new(Domain::for_address(bind), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&bind.into())?;
+            socket.listen(BACKLOG)?;
+            let listener = StdListener::from(socket);
             let port = listener.local_addr()?.port();
             Ok((listener, port))
         };

@@ -25,17 +25,18 @@ pub(super) fn run(status: &Status) -> Result<ExitCode, Failure> {
 
 fn describe(status: &NodeStatus) -> String {
     let gateway = &status.gateway;
-    let addresses: Vec<_> = gateway.addresses.iter().map(ToString::to_string).collect();
-    let mut lines = vec![
-        format!("{} runs as process {} for {:.0} s", status.system, status.pid, status.uptime_s),
-        format!(
+    let mut lines =
+        vec![format!("{} runs as process {} for {:.0} s", status.system, status.pid, status.uptime_s)];
+    if !gateway.addresses.is_empty() {
+        let addresses: Vec<_> = gateway.addresses.iter().map(ToString::to_string).collect();
+        lines.push(format!(
             "gateway {}: {} requests, {} in flight, {} connections",
             addresses.join(", "),
             gateway.requests,
             gateway.in_flight,
             gateway.connections
-        ),
-    ];
+        ));
+    }
     if let Some(engine) = &status.engine {
         let cut = match engine.cut_bytes {
             0 => String::new(),

@@ -29,7 +29,7 @@ pub(super) fn run(up: &Up, form: LogForm) -> Result<ExitCode, Failure> {
         find_load(&system, name)?;
     }
     let console = Console::start(form, up.quiet).context("could not start the console's thread")?;
-    logging::install(form, up.quiet, console.log());
+    logging::install(form, up.quiet, console.log())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

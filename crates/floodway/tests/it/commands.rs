@@ -121,6 +121,14 @@ fn completions_know_the_commands() {
 }
 
 #[test]
+fn a_log_filter_that_is_none_is_a_mistake() {
+    let place = web("replicas: 1");
+    let output = place.floodway(&["up"]).env("FLOODWAY_LOG", "a=b=c").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("FLOODWAY_LOG"), "{output:?}");
+}
+
+#[test]
 fn every_command_has_examples() {
     let place = web("replicas: 1");
     for command in ["up", "check", "status", "drain", "completions"] {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use rustix::process::Signal;
 
 use crate::service;
-use crate::support::{eventually, get, is_alive, signal, system, web};
+use crate::support::{eventually, get, is_alive, processes_in, signal, system, web};
 
 #[test]
 fn serves_through_the_gateway() {
@@ -213,4 +213,68 @@ fn an_address_that_is_taken_is_refused() {
     let output = place.run(&["up"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("FW-2003"), "{output:?}");
+}
+
+#[test]
+fn a_replica_whose_port_was_taken_gets_another_one() {
+    // The first time, a stranger in a session of its own takes the port and stays.
+    let words = format!(
+        "sh -c 'if mkdir once; then setsid {0} & while ! [ -e stranger ]; do sleep 0.05; done; exit 1; fi; \
+         exec {0}'",
+        service::run()
+    );
+    let services = format!(
+        "services:\n  web: {{ run: \"{words}\", env: {{ {}: \"1\" }}, health: {{ http: /nothing }} }}\n",
+        service::MARK
+    );
+    let node = system(&services).up(&[]);
+    let folder = node.place.dir.path().to_owned();
+    eventually("the stranger listens", || {
+        let file = node.file();
+        file.is_some()
+            && node.replicas()[0]["address"]
+                .as_str()
+                .is_some_and(|address| get(address.parse().expect("an address"), "/who").is_some())
+    });
+    std::fs::write(node.place.path("stranger"), "").expect("written");
+    eventually("it is started on another port", || node.err().contains("starting it on another one"));
+    assert!(!node.err().contains("died"), "{}", node.err());
+    node.stop();
+    for stranger in processes_in(&folder) {
+        signal(stranger, Signal::KILL);
+    }
+}
+
+#[test]
+fn a_reader_that_stalls_delays_no_request_and_no_stop() {
+    use std::process::Stdio;
+    let place = web("replicas: 1");
+    let mut child = place
+        .floodway(&["up"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("floodway is built");
+    let address = || -> Option<std::net::SocketAddr> {
+        let text = std::fs::read_to_string(place.path(".floodway/node.json")).ok()?;
+        let file: serde_json::Value = serde_json::from_str(&text).ok()?;
+        file["gateway"][0].as_str()?.parse().ok()
+    };
+    eventually("it serves", || {
+        address().and_then(|gateway| get(gateway, "/who")).is_some_and(|(status, _)| status == 200)
+    });
+    let gateway = address().expect("it runs");
+    // More than the pipe and the queue hold, of which nobody reads a byte.
+    let noise = std::thread::spawn(move || get(gateway, "/shout"));
+    for _ in 0..20 {
+        assert_eq!(get(gateway, "/who").expect("an answer").0, 200);
+    }
+    signal(child.id(), Signal::TERM);
+    let mut status = None;
+    eventually("it stops", || {
+        status = child.try_wait().expect("ours");
+        status.is_some()
+    });
+    assert!(status.is_some_and(|status| status.success()));
+    drop(noise.join());
 }

@@ -3,7 +3,6 @@
 #![expect(
     clippy::panic,
     clippy::print_stdout,
-    clippy::disallowed_methods,
     clippy::zombie_processes,
     reason = "tests fail by panics, wait for other processes, and have a service that misbehaves on purpose"
 )]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{eventually, get, is_alive, signal, web};
+use crate::support::{eventually, get, is_alive, processes_in, signal, web};
 
 #[test]
 fn a_killed_node_leaves_no_replica_and_no_grandchild() {
@@ -76,15 +76,4 @@ fn a_clean_stop_leaves_nothing() {
     assert!(node.ended().success());
     eventually("nothing is left", || !is_alive(grandchild) && processes_in(&folder).is_empty());
     assert!(get(gateway, "/who").is_none());
-}
-
-/// Processes whose working folder is `folder`: the node, its guard and whatever they started.
-fn processes_in(folder: &std::path::Path) -> Vec<u32> {
-    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid: &u32| {
-        let cwd = std::fs::read_link(format!("/proc/{pid}/cwd"));
-        cwd.is_ok_and(|cwd| cwd == folder) && is_alive(*pid)
-    })
-    .collect()
 }

@@ -7,6 +7,7 @@
 //! /die       ends the process with status 3
 //! /child     starts a grandchild that stays, and answers with its process id
 //! /say       prints a line
+//! /shout     prints 8 MiB
 //! ```
 
 use std::io::{BufRead, BufReader, Write};
@@ -41,10 +42,20 @@ fn serve(stream: &TcpStream) -> Option<()> {
     loop {
         let first = lines.next()?.ok()?;
         let path = first.split(' ').nth(1)?.to_owned();
-        while !lines.next()?.ok()?.is_empty() {}
+        let mut is_last = false;
+        loop {
+            let header = lines.next()?.ok()?;
+            is_last |= header.eq_ignore_ascii_case("connection: close");
+            if header.is_empty() {
+                break;
+            }
+        }
         let (status, body) = answer(&path);
         let mut stream = stream;
         write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()).ok()?;
+        if is_last {
+            return None;
+        }
     }
 }
 
@@ -72,6 +83,11 @@ fn answer(path: &str) -> (u16, String) {
         "/say" => {
             println!("said something");
             (200, "said".into())
+        }
+        "/shout" => {
+            let line = "x".repeat(1000);
+            (0..8_000).for_each(|_| println!("{line}"));
+            (200, "shouted".into())
         }
         _ => (404, "what?".into()),
     }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -26,13 +26,9 @@ pub(crate) struct Node {
     pub(crate) place: Place,
 }
 
-/// Waits until `is_so` holds; polls, as what is waited for is another process.
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Waits until `is_so` holds.
+pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    floodway_kit::eventually_blocking(DEADLINE, what, is_so);
 }
 
 /// A system with the service `web`, whose keys besides `run` are given, and a route to it.
@@ -194,6 +190,17 @@ pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = read(Path::new(&format!("/proc/{pid}/stat")));
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
     state.is_some_and(|state| state != 'Z')
+}
+
+/// Processes whose working folder is `folder`: a node, its guard and whatever they started.
+pub(crate) fn processes_in(folder: &Path) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid: &u32| {
+        let cwd = fs::read_link(format!("/proc/{pid}/cwd"));
+        cwd.is_ok_and(|cwd| cwd == folder) && is_alive(*pid)
+    })
+    .collect()
 }
 
 fn read(path: &Path) -> String {
