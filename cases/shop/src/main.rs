@@ -3,6 +3,8 @@
 //! One binary, three services and an audit. Each service decides in pure code (what to store, what to
 //! answer) and performs in thin handlers, over the block API of the replica it is.
 
+#![forbid(unsafe_code)]
+
 mod audit;
 mod contract;
 mod event;

@@ -21,10 +21,10 @@ use self::plan::{Effects, Opened, Plan, Planned};
 use self::queue::{PROGRESS_DELAY, Taken};
 use self::request::Request;
 use crate::clock::monotonic;
-use crate::core::Core;
 use crate::error::io_failure;
 use crate::locks::Leases;
 use crate::log::{FrameBuffer, Log, Written};
+use crate::shared::Shared;
 use crate::topics::group::Group;
 use crate::topics::{TailBudget, Topic};
 use crate::view::Edit;
@@ -35,7 +35,7 @@ const FRAME_BYTES: usize = 1 << 20;
 /// The thread's state.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    core: Arc<Core>,
+    core: Arc<Shared>,
     log: Log,
     leases: Leases,
     tail: TailBudget,
@@ -44,7 +44,7 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(core: Arc<Core>, log: Log, leases: Leases) -> Self {
+    pub(crate) fn new(core: Arc<Shared>, log: Log, leases: Leases) -> Self {
         let tail = TailBudget::new(core.limits.tail_bytes);
         let frame = Some(FrameBuffer::new());
         Self { core, log, leases, tail, frame, progress_written: monotonic() }
@@ -160,7 +160,7 @@ impl Committer {
 }
 
 /// Lets go of everyone who waits when the thread ends, however it ends.
-struct AbandonQueue(Arc<Core>);
+struct AbandonQueue(Arc<Shared>);
 
 impl Drop for AbandonQueue {
     fn drop(&mut self) {

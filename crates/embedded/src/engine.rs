@@ -17,7 +17,6 @@ use crate::clock::{Clock, monotonic};
 use crate::commit::Committer;
 use crate::commit::queue::Queue;
 use crate::commit::request::StorePlace;
-use crate::core::Core;
 use crate::disk::{Disk, Folder};
 use crate::error::{OpenError, io_failure, opening};
 use crate::keeper::{Keeper, KeeperThread};
@@ -25,6 +24,7 @@ use crate::locks::{EmbeddedLocks, Leases};
 use crate::log::{Continue, Log, Segments, Tail};
 use crate::options::{Durability, Options, StoreOptions, TopicsOptions};
 use crate::recovery::{Recovery, rebuild};
+use crate::shared::Shared;
 use crate::state::EmbeddedStore;
 use crate::topics::Registry;
 use crate::topics::port::EmbeddedTopics;
@@ -43,7 +43,7 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Running {
-    core: Arc<Core>,
+    core: Arc<Shared>,
     tail: Arc<Tail>,
     committer: JoinHandle<Log>,
     keeper: KeeperThread,
@@ -98,7 +98,7 @@ impl Engine {
         rebuilt.segments.into_iter().for_each(|segment| segments.push(segment));
         let (reader, reader_thread) =
             Reader::start(Arc::clone(&segments)).map_err(opening("start a thread"))?;
-        let core = Arc::new(Core {
+        let core = Arc::new(Shared {
             queue: Queue::new(options.limits.queue_depth, options.limits.queue_bytes),
             view: ground.view,
             registry,
@@ -122,7 +122,7 @@ impl Engine {
         Ok((engine, rebuilt.recovery))
     }
 
-    fn with_ports(core: &Arc<Core>, options: &Options) -> Result<Self, OpenError> {
+    fn with_ports(core: &Arc<Shared>, options: &Options) -> Result<Self, OpenError> {
         let mut engine =
             Self { stores: HashMap::new(), topics: HashMap::new(), locks: HashMap::new(), running: None };
         for StoreOptions { name, durability } in &options.stores {
@@ -190,7 +190,7 @@ impl Drop for Engine {
 
 /// What the threads are started with.
 struct Threads {
-    core: Arc<Core>,
+    core: Arc<Shared>,
     segments: Arc<Segments>,
     leases: Leases,
     reader: JoinHandle<()>,

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock::monotonic;
 use crate::commit::request::Request;
-use crate::core::Core;
 use crate::disk::Disk;
 use crate::log::{Segment, Segments, Tail};
+use crate::shared::Shared;
 use crate::sync::lock;
 use crate::view::{DURABLE, EXPIRY, number_edit};
 
@@ -26,7 +26,7 @@ const SWEEP_COMMITS: usize = 64;
 /// What the keeper works on.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<Shared>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) segments: Arc<Segments>,
     pub(crate) tail: Arc<Tail>,

@@ -11,7 +11,6 @@
 
 mod clock;
 mod commit;
-mod core;
 mod disk;
 mod engine;
 mod error;
@@ -21,6 +20,7 @@ mod log;
 mod op;
 mod options;
 mod recovery;
+mod shared;
 mod state;
 mod sync;
 mod topics;

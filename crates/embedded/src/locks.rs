@@ -8,8 +8,8 @@ use floodway_blocks::lock::{FencingToken, Locks, TryLock, Unlock};
 use floodway_blocks::{Failure, PortFuture};
 
 use crate::commit::request::Request;
-use crate::core::Core;
 use crate::error::{overloaded, refused};
+use crate::shared::Shared;
 use crate::topics::check_name;
 use crate::view::{Edit, META, named_key};
 
@@ -130,7 +130,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Lease> {
 /// One lock component on the engine.
 #[derive(Debug)]
 pub(crate) struct EmbeddedLocks {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<Shared>,
     pub(crate) name: Arc<str>,
 }
 

@@ -9,8 +9,8 @@ use floodway_blocks::{Failure, PortFuture};
 
 use crate::clock::expiry;
 use crate::commit::request::{Request, StorePlace, changes_bytes};
-use crate::core::Core;
 use crate::error::{damaged, io_failure, refused, stopping};
+use crate::shared::Shared;
 use crate::topics::Topic;
 use crate::view::Stored;
 
@@ -20,7 +20,7 @@ use crate::view::Stored;
 /// read for long.
 #[derive(Debug)]
 pub(crate) struct EmbeddedStore {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<Shared>,
     pub(crate) place: Arc<StorePlace>,
 }
 

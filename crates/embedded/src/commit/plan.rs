@@ -12,12 +12,12 @@ use floodway_blocks::topics::{Outgoing, Position, Received};
 
 use super::request::{Answer, Request, StorePlace};
 use crate::clock::expiry_ms;
-use crate::core::Core;
 use crate::error::{damaged, io_failure};
 use crate::locks::{Leases, release_edit};
 use crate::log::FrameBuffer;
 use crate::op::{Op, encode_positions};
 use crate::options::Durability;
+use crate::shared::Shared;
 use crate::topics::Topic;
 use crate::topics::group::Group;
 use crate::view::{self, EXPIRY, Edit, META, Place, Space, Stored, named_key, parse_expiry_key};
@@ -25,7 +25,7 @@ use crate::view::{self, EXPIRY, Edit, META, Place, Space, Stored, named_key, par
 /// A commit under construction.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
-    core: &'a Core,
+    core: &'a Shared,
     leases: &'a mut Leases,
     frame: FrameBuffer,
     first: u64,
@@ -60,7 +60,7 @@ type Version = Option<u64>;
 
 impl<'a> Plan<'a> {
     /// An empty plan whose first operation will have number `first`.
-    pub(crate) fn new(core: &'a Core, leases: &'a mut Leases, frame: FrameBuffer, first: u64) -> Self {
+    pub(crate) fn new(core: &'a Shared, leases: &'a mut Leases, frame: FrameBuffer, first: u64) -> Self {
         let now_ms = core.clock.now_ms();
         let (overlay, effects) = (HashMap::new(), Effects::default());
         Self { core, leases, frame, first, now_ms, overlay, effects }

@@ -8,13 +8,13 @@ use floodway_blocks::{Failure, PortFuture};
 use super::subscription::OpenGroup;
 use super::{Component, check_name};
 use crate::commit::request::Request;
-use crate::core::Core;
 use crate::error::refused;
+use crate::shared::Shared;
 
 /// One topics component on the engine.
 #[derive(Debug)]
 pub(crate) struct EmbeddedTopics {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<Shared>,
     pub(crate) component: Arc<Component>,
 }
 
@@ -51,7 +51,7 @@ impl Topics for EmbeddedTopics {
     }
 }
 
-fn check_sizes(core: &Core, topic: &str, messages: &[Outgoing]) -> Result<(), Failure> {
+fn check_sizes(core: &Shared, topic: &str, messages: &[Outgoing]) -> Result<(), Failure> {
     let limits = &core.limits;
     let total: usize = messages.iter().map(|message| message.payload.len()).sum();
     let largest = messages.iter().map(|message| message.payload.len()).max().unwrap_or(0);

@@ -10,8 +10,8 @@ use super::group::Group;
 use super::reader::{Hint, Wanted};
 use super::{Recent, Topic};
 use crate::commit::request::Request;
-use crate::core::Core;
 use crate::error::refused;
+use crate::shared::Shared;
 
 /// Messages read from the log at once.
 const READ_MESSAGES: usize = 1024;
@@ -19,7 +19,7 @@ const READ_MESSAGES: usize = 1024;
 /// The place of one opening of a group.
 #[derive(Debug)]
 pub(crate) struct OpenGroup {
-    core: Arc<Core>,
+    core: Arc<Shared>,
     group: Arc<Group>,
     opening: u64,
     /// Read from the log, not handed out yet.
@@ -35,7 +35,7 @@ enum Look {
 }
 
 impl OpenGroup {
-    pub(crate) fn new(core: Arc<Core>, group: Arc<Group>) -> Self {
+    pub(crate) fn new(core: Arc<Shared>, group: Arc<Group>) -> Self {
         let opening = group.open();
         Self { core, group, opening, ahead: VecDeque::new(), ahead_through: 0, hint: None }
     }

@@ -17,7 +17,7 @@ use crate::view::SharedView;
 
 /// The engine behind the ports.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) view: SharedView,
     pub(crate) registry: Registry,
@@ -28,7 +28,7 @@ pub(crate) struct Core {
     pub(crate) applied: AtomicU64,
 }
 
-impl Core {
+impl Shared {
     /// Sends a request to the committer and waits for its answer. If the caller goes away, the request
     /// is made all the same.
     pub(crate) async fn ask<T>(
