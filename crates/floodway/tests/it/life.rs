@@ -1,11 +1,12 @@
 //! Start, restart, drain, stop.
 
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
 use crate::service;
-use crate::support::{eventually, get, is_alive, processes_in, signal, system, web};
+use crate::support::{Node, eventually, get, is_alive, signal, system, web};
 
 #[test]
 fn serves_through_the_gateway() {
@@ -228,53 +229,36 @@ fn a_replica_whose_port_was_taken_gets_another_one() {
         service::MARK
     );
     let node = system(&services).up(&[]);
-    let folder = node.place.dir.path().to_owned();
+    let mut stranger = None;
     eventually("the stranger listens", || {
-        let file = node.file();
-        file.is_some()
-            && node.replicas()[0]["address"]
-                .as_str()
-                .is_some_and(|address| get(address.parse().expect("an address"), "/who").is_some())
+        let address = node.file().and_then(|_| node.replicas()[0]["address"].as_str()?.parse().ok());
+        let who = address.and_then(|address| get(address, "/who"));
+        stranger = who.and_then(|(_, who)| who.split(' ').nth(1)?.parse().ok());
+        stranger.is_some()
     });
     std::fs::write(node.place.path("stranger"), "").expect("written");
     eventually("it is started on another port", || node.err().contains("starting it on another one"));
     assert!(!node.err().contains("died"), "{}", node.err());
     node.stop();
-    for stranger in processes_in(&folder) {
-        signal(stranger, Signal::KILL);
-    }
+    signal(stranger.expect("it said who it is"), Signal::KILL);
 }
 
 #[test]
 fn a_reader_that_stalls_delays_no_request_and_no_stop() {
-    use std::process::Stdio;
     let place = web("replicas: 1");
-    let mut child = place
-        .floodway(&["up"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("floodway is built");
-    let address = || -> Option<std::net::SocketAddr> {
-        let text = std::fs::read_to_string(place.path(".floodway/node.json")).ok()?;
-        let file: serde_json::Value = serde_json::from_str(&text).ok()?;
-        file["gateway"][0].as_str()?.parse().ok()
-    };
+    let mut up = place.floodway(&["up"]);
+    let child = up.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("floodway is built");
+    let mut node = Node { child, place };
     eventually("it serves", || {
-        address().and_then(|gateway| get(gateway, "/who")).is_some_and(|(status, _)| status == 200)
+        node.file().is_some() && get(node.gateway(), "/who").is_some_and(|(status, _)| status == 200)
     });
-    let gateway = address().expect("it runs");
+    let gateway = node.gateway();
     // More than the pipe and the queue hold, of which nobody reads a byte.
     let noise = std::thread::spawn(move || get(gateway, "/shout"));
     for _ in 0..20 {
-        assert_eq!(get(gateway, "/who").expect("an answer").0, 200);
+        assert_eq!(node.get("/who").0, 200);
     }
-    signal(child.id(), Signal::TERM);
-    let mut status = None;
-    eventually("it stops", || {
-        status = child.try_wait().expect("ours");
-        status.is_some()
-    });
-    assert!(status.is_some_and(|status| status.success()));
+    node.signal(Signal::TERM);
+    assert!(node.ended().success());
     drop(noise.join());
 }
