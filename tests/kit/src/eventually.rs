@@ -16,6 +16,20 @@ pub fn eventually_blocking(deadline: Duration, what: &str, mut holds: impl FnMut
     }
 }
 
+/// As [`eventually_blocking`], for a condition that is looked at asynchronously. Dropping it stops the wait.
+pub async fn eventually<F: Future<Output = bool>>(
+    deadline: Duration,
+    what: &str,
+    mut holds: impl FnMut() -> F,
+) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    assert!(tokio::time::timeout(deadline, wait).await.is_ok(), "not within {deadline:?}: {what}");
+}
+
 /// Sleeps until a moment; returns at once when it is over.
 pub fn pause_until(moment: Instant) {
     sleep(moment.saturating_duration_since(Instant::now()));
@@ -36,5 +50,15 @@ mod tests {
             eventually_blocking(Duration::from_millis(20), "never", || false);
         });
         assert!(hopeless.is_err());
+    }
+    #[tokio::test]
+    async fn waits_for_what_is_looked_at_asynchronously() {
+        let looks = std::cell::Cell::new(0);
+        eventually(Duration::from_secs(5), "three looks", || async {
+            looks.set(looks.get() + 1);
+            looks.get() == 3
+        })
+        .await;
+        assert_eq!(looks.get(), 3);
     }
 }

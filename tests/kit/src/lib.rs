@@ -1,14 +1,20 @@
-//! For tests that run real processes: free ports, waiting with a deadline, seeds, figures of a process.
+//! For tests that run real processes: free ports, waiting with a deadline, children that are never left
+//! behind, an HTTP client and a scripted server, seeds, figures of a process.
 
 #![forbid(unsafe_code)]
 
+mod child;
 mod eventually;
+pub mod http;
 mod process;
 mod seeds;
+mod upstream;
 
-pub use eventually::{eventually_blocking, pause_until};
-pub use process::{cpu_time_of, memory_of};
+pub use child::Running;
+pub use eventually::{eventually, eventually_blocking, pause_until};
+pub use process::{cpu_time_of, family_of, memory_of};
 pub use seeds::seeds;
+pub use upstream::{Reply, Seen, Upstream};
 
 use std::net::{SocketAddr, TcpListener};
 
