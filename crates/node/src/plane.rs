@@ -131,18 +131,19 @@ impl Plane {
     /// Takes no new request from outside and no new message to deliver, and waits until those under way
     /// have ended.
     pub(crate) async fn drain(&mut self, grace: Duration) {
-        let left = self.workers.drain(grace).await;
-        if left > 0 {
-            tracing::warn!(connections = left, ?grace, "requests did not end within the grace");
-        }
         self.deliveries.cancel();
-        let ended = async {
+        let deliveries = async {
             for delivered in self.delivered.drain(..) {
                 // Nothing is sent: a sender that is gone tells it.
                 drop(delivered.await);
             }
         };
-        if tokio::time::timeout(grace, ended).await.is_err() {
+        let deliveries = tokio::time::timeout(grace, deliveries);
+        let (left, deliveries) = tokio::join!(self.workers.drain(grace), deliveries);
+        if left > 0 {
+            tracing::warn!(connections = left, ?grace, "requests did not end within the grace");
+        }
+        if deliveries.is_err() {
             tracing::warn!(?grace, "deliveries did not end within the grace: their messages come again");
         }
     }

@@ -150,6 +150,13 @@ impl Board {
         }
     }
 
+    /// How one replica is.
+    pub(super) fn phase(&self, id: EndpointId) -> Option<Phase> {
+        let table = self.table.borrow();
+        let service = table.services.get(usize::from(id.service.0))?;
+        service.replicas.get(usize::from(id.slot)).map(|row| row.phase)
+    }
+
     /// Changes how one replica is.
     pub(super) fn set_phase(&self, id: EndpointId, phase: Phase) {
         self.update(id, |row| row.phase = phase);

@@ -35,12 +35,13 @@ const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), max: Dur
 const FORGIVE: Duration = Duration::from_secs(10);
 /// Deaths in a row after which the log names the error page.
 const DEATHS_TOLD: u32 = 3;
-/// A replica that dies this soon, with its port taken by another, lost a race for the port.
-const RACE: Duration = Duration::from_secs(2);
-/// Such races in a row after which a death is a death.
+/// A replica that dies before it was ever ready, with its port taken by another, lost a race for the
+/// port. After so many races in a row a death is a death.
 const RACES_MAX: u32 = 5;
 /// Pause between two looks at what is in flight on a draining replica.
 const LOOK: Duration = Duration::from_millis(10);
+
+const STARTING: Phase = Phase::Is(EndpointState::Starting);
 
 /// What a replica can be told.
 #[derive(Debug)]
@@ -200,24 +201,35 @@ impl Replica {
         };
         match ending {
             Ending::Died(status) => {
+                let is_new = self.parts.board.phase(self.id()) == Some(STARTING);
                 self.parts.board.update(self.id(), |row| {
                     row.phase = Phase::Is(EndpointState::Dead);
                     row.pid = None;
                 });
                 process.bury().await;
-                self.after_death(&status, port, self.now().since(started))
+                let may_be_race = is_new && self.races < RACES_MAX && ports::is_taken(port);
+                if may_be_race {
+                    self.race(port)
+                } else {
+                    self.after_death(&status, self.now().since(started))
+                }
             }
             Ending::Told(order) => self.retire(process, order).await,
         }
     }
 
-    fn after_death(&mut self, status: &io::Result<ExitStatus>, port: u16, lived: Duration) -> Next {
+    fn race(&mut self, port: u16) -> Next {
+        self.races += 1;
+        tracing::info!(
+            replica = &*self.name,
+            port,
+            "another process took its port: starting it on another one"
+        );
+        Next::Start
+    }
+
+    fn after_death(&mut self, status: &io::Result<ExitStatus>, lived: Duration) -> Next {
         let replica = &*self.name;
-        if lived < RACE && self.races < RACES_MAX && ports::is_taken(port) {
-            self.races += 1;
-            tracing::info!(replica, port, "another process took its port: starting it on another one");
-            return Next::Start;
-        }
         self.races = 0;
         let pause = self.restart.died(lived, &mut self.rng);
         let ending = ending(status);
