@@ -1,188 +1,112 @@
-//! The gateway beside other proxies: each alone on processor 0 with one worker, the generator and the
-//! backends on processor 1, in turn, round after round.
+//! Proxies beside each other: each alone on its core, in rounds that take turns.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::fs;
 
-use anyhow::{Context, bail};
-use clap::Args;
-use serde_json::json;
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::peers::{self, Peer};
-use crate::server::Server;
-use crate::wrk;
+use crate::backends::Backends;
+use crate::cores::{self, Cores};
+use crate::figures::{Figures, Round, compare};
+use crate::peers::{PEERS, Peer, Setup};
+use crate::served::Served;
+use crate::{Gateway, table, wrk};
 
-/// How the gateway is measured.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Options {
-    /// How often each proxy is measured.
-    #[arg(long, default_value_t = 3)]
-    rounds: u32,
-    /// Length of one measurement.
-    #[arg(long, default_value_t = 4)]
-    seconds: u64,
-    /// Connections of the generator.
-    #[arg(long, default_value_t = 64)]
-    connections: u32,
-    /// Only these proxies.
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
-    /// Also write the figures as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
+/// Of all requests, how many may fail before figures mean nothing: one in a thousand.
+const FAILED_MAX: u64 = 1_000;
+
+/// A peer that runs.
+#[derive(Debug)]
+struct Started {
+    peer: Peer,
+    version: String,
+    served: Served,
+    rounds: Vec<Round>,
 }
 
-/// A proxy that is being measured.
-struct Contender {
-    name: &'static str,
-    address: SocketAddr,
-    server: Server,
-    figures: Vec<Figures>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Figures {
-    per_cpu_second: f64,
-    per_second: f64,
-    p50: Duration,
-    p99: Duration,
-    memory: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { rounds: 3, seconds: 4, connections: 64, only: Vec::new(), json: None }
-    }
-}
-
-impl Options {
-    pub(crate) fn tiny() -> Self {
-        Self { rounds: 1, seconds: 1, ..Self::default() }
-    }
-}
-
-/// Measures and prints a table.
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let others = usize::from(processors > 1);
-    if others == 0 {
-        println!("there is one processor only: proxy and generator share it");
-    }
-    let folder = tempfile::tempdir()?;
-    let backends = [floodway_kit::free_address(), floodway_kit::free_address(), floodway_kit::free_address()];
-    let backend_folder = sub_folder(folder.path(), "backend")?;
-    let _backends = Server::start(&mut peers::backend(&backend_folder, &backends)?, others, backends[0])?;
-    let mut contenders = Vec::new();
-    for peer in peers::all() {
-        if options.only.is_empty() || options.only.iter().any(|name| name == peer.name()) {
-            contenders.push(start(&*peer, folder.path(), &backends)?);
+/// Measures and prints.
+pub(crate) fn run(options: &Gateway) -> Result<()> {
+    let folder = tempfile::tempdir().context("cannot make a folder for configurations")?;
+    let cores = cores::available()?;
+    let backends = Backends::start(folder.path(), cores)?;
+    let mut started = Vec::new();
+    for peer in chosen(&options.only)? {
+        let listen = floodway_kit::free_address();
+        let backends = &backends.addresses;
+        let setup = Setup { listen, backends, folder: folder.path(), cores, floodway: &options.floodway };
+        match (peer.version)(&setup) {
+            Ok(version) => started.push(start(peer, version, &setup)?),
+            Err(error) if options.only.is_empty() => println!("without {}: {error:#}", peer.name),
+            Err(error) => return Err(error),
         }
     }
-    if contenders.is_empty() {
-        bail!("--only names no proxy");
-    }
-    for round in 1..=options.rounds {
-        for contender in &mut contenders {
-            let figures = measure(contender, options, others)?;
-            println!(
-                "round {round}: {:<10} {:>9.0} requests per CPU-second, {:>9.0}/s",
-                contender.name, figures.per_cpu_second, figures.per_second
-            );
-            contender.figures.push(figures);
+    announce(options, cores);
+    for number in 0..=options.rounds {
+        for one in &mut started {
+            // Before the first round: pools are filled and pages are touched.
+            let round = measure(one, options, cores, if number == 0 { 1 } else { options.seconds })?;
+            one.rounds.extend((number > 0).then_some(round));
         }
     }
-    let medians: Vec<(&str, Figures)> =
-        contenders.iter().map(|contender| (contender.name, median(&contender.figures))).collect();
-    print_table(&medians);
-    match &options.json {
-        Some(path) => write_json(path, &medians),
-        None => Ok(()),
+    report(&started, options)
+}
+
+fn chosen(only: &[String]) -> Result<Vec<Peer>> {
+    if let Some(unknown) = only.iter().find(|name| !PEERS.iter().any(|peer| peer.name == name.as_str())) {
+        bail!("there is no peer `{unknown}`; there are {}", PEERS.map(|peer| peer.name).join(", "));
     }
+    let is_chosen = |peer: &Peer| only.is_empty() || only.iter().any(|name| name == peer.name);
+    Ok(PEERS.into_iter().filter(is_chosen).collect())
 }
 
-fn start(peer: &dyn Peer, folder: &Path, backends: &[SocketAddr]) -> anyhow::Result<Contender> {
-    let address = floodway_kit::free_address();
-    let own = sub_folder(folder, peer.name())?;
-    let mut command = peer.command(&own, address, backends)?;
-    let server = Server::start(&mut command, 0, address)?;
-    // A first moment, so that all connections to the backends are there.
-    wrk::run(address, 16, Duration::from_secs(1), 0)
-        .with_context(|| format!("{} does not answer", peer.name()))?;
-    Ok(Contender { name: peer.name(), address, server, figures: Vec::new() })
+fn start(peer: Peer, version: String, setup: &Setup<'_>) -> Result<Started> {
+    let served = Served::start(peer.name, (peer.command)(setup)?, setup.listen)?;
+    Ok(Started { peer, version, served, rounds: Vec::new() })
 }
 
-fn sub_folder(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let folder = folder.join(name.replace(' ', "-"));
-    std::fs::create_dir(&folder)?;
-    Ok(folder)
-}
-
-fn measure(contender: &Contender, options: &Options, processor: usize) -> anyhow::Result<Figures> {
-    let before = contender.server.cpu_time();
-    let time = Duration::from_secs(options.seconds);
-    let run = wrk::run(contender.address, options.connections, time, processor)?;
-    let used = contender.server.cpu_time().saturating_sub(before);
-    if run.errors > 0 {
-        bail!("{}: {} of {} requests failed", contender.name, run.errors, run.requests);
-    }
-    Ok(Figures {
-        per_cpu_second: run.requests as f64 / used.as_secs_f64().max(0.01),
-        per_second: run.per_second,
-        p50: run.p50,
-        p99: run.p99,
-        memory: contender.server.memory(),
-    })
-}
-
-fn median(figures: &[Figures]) -> Figures {
-    let middle = |of: fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = figures.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+fn announce(options: &Gateway, cores: Cores) {
+    let Gateway { rounds, seconds, connections, .. } = options;
+    let place = match cores.rest {
+        Some(rest) => format!("proxy on core {}, generator and backends on core {rest}", cores.proxy),
+        None => "one core for everything: latency and requests per second mean little".to_owned(),
     };
-    Figures {
-        per_cpu_second: middle(|figures| figures.per_cpu_second),
-        per_second: middle(|figures| figures.per_second),
-        p50: Duration::from_secs_f64(middle(|figures| figures.p50.as_secs_f64())),
-        p99: Duration::from_secs_f64(middle(|figures| figures.p99.as_secs_f64())),
-        memory: figures.last().map_or(0, |figures| figures.memory),
-    }
+    println!("{rounds} rounds of {seconds} s each, in turns; wrk with {connections} connections; {place}");
 }
 
-fn print_table(medians: &[(&str, Figures)]) {
-    let (_, first) = medians[0];
-    println!(
-        "\nmedians            per CPU-second      per s       p50       p99    memory   {} is",
-        medians[0].0
+fn measure(one: &Started, options: &Gateway, cores: Cores, seconds: u32) -> Result<Round> {
+    let before = one.served.cpu();
+    let load = wrk::run(cores.for_rest("wrk"), one.served.address, options.connections, seconds)
+        .with_context(|| format!("cannot measure {}", one.peer.name))?;
+    let round = Round { load, cpu: one.served.cpu().saturating_sub(before), memory: one.served.memory() };
+    ensure!(
+        load.failed <= load.requests / FAILED_MAX,
+        "{}: {} of {} requests failed",
+        one.peer.name,
+        load.failed,
+        load.requests
     );
-    for (name, figures) in medians {
-        println!(
-            "{name:<20} {:>12.0} {:>10.0} {:>8.2?} {:>8.2?} {:>5.1} MiB   {:.2}x",
-            figures.per_cpu_second,
-            figures.per_second,
-            figures.p50,
-            figures.p99,
-            figures.memory as f64 / f64::from(1 << 20),
-            first.per_cpu_second / figures.per_cpu_second,
-        );
-    }
+    Ok(round)
 }
 
-fn write_json(path: &Path, medians: &[(&str, Figures)]) -> anyhow::Result<()> {
-    let rows: Vec<_> = medians
-        .iter()
-        .map(|(name, figures)| {
-            json!({
-                "proxy": name,
-                "requests_per_cpu_second": figures.per_cpu_second,
-                "requests_per_second": figures.per_second,
-                "p50_us": figures.p50.as_micros(),
-                "p99_us": figures.p99.as_micros(),
-                "memory_bytes": figures.memory,
-            })
-        })
-        .collect();
-    std::fs::write(path, serde_json::to_vec_pretty(&rows)?)
-        .with_context(|| format!("cannot write {}", path.display()))
+fn report(started: &[Started], options: &Gateway) -> Result<()> {
+    let of = |one: &Started| Figures::of(one.peer.name, &one.version, &one.rounds);
+    let mut all: Vec<_> = started.iter().map(of).collect();
+    compare(&mut all);
+    println!("\n{}", table::gateway(&all));
+    if let Some(file) = &options.json {
+        fs::write(file, serde_json::to_string_pretty(&all)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_peers_can_be_chosen() {
+        assert_eq!(chosen(&[]).unwrap().len(), PEERS.len());
+        assert_eq!(chosen(&["pump".to_owned()]).unwrap()[0].name, "pump");
+        assert!(chosen(&["apache".to_owned()]).unwrap_err().to_string().contains("nginx"));
+    }
 }

@@ -1,80 +1,134 @@
-//! Floodway beside its peers, in one run on one machine.
-//!
-//! Shared machines drift, so no absolute time here means much: what lasts is a ratio between programs
-//! that were measured in turn, round after round, and requests per second of processor time.
+//! Side by side with peers: the gateway beside other proxies, the embedded engine beside the raw disk.
+//! All figures of a table come from one run, in rounds that take turns.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
+#![expect(clippy::print_stdout, reason = "the tables are this program's output")]
 
+mod backends;
+mod cores;
 mod engine;
+mod figures;
 mod gateway;
 mod peers;
 mod pump;
-mod server;
+mod served;
+mod table;
 mod wrk;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
 
-/// Measures Floodway beside its peers.
+use crate::engine::Build;
+
+/// Compare Floodway with its peers.
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:
-  cargo run --release -p floodway-compare -- gateway
-  cargo run --release -p floodway-compare -- gateway --rounds 5 --seconds 10 --json gateway.json
-  cargo run --release -p floodway-compare -- engine")]
-struct Arguments {
+#[command(name = "compare")]
+struct Cli {
+    /// Run every comparison at the smallest size, as a test that it works; the figures mean nothing.
+    #[arg(long)]
+    tiny: bool,
     #[command(subcommand)]
-    what: What,
+    command: Option<What>,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// The gateway beside nginx, `HAProxy` and a pump that only copies bytes.
-    Gateway(gateway::Options),
-    /// The embedded engine beside the raw disk.
-    Engine(engine::Options),
-    /// All of it; with --tiny in a few seconds, to see that it works.
-    All {
-        /// A moment of each, whose figures mean nothing.
-        #[arg(long)]
-        tiny: bool,
-    },
-    /// A proxy that only copies bytes: the limit of what a proxy can reach.
+    /// Requests per CPU-second of proxies.
+    Gateway(Gateway),
+    /// Durable writes per second beside what the disk can do.
+    Engine(Engine),
+    /// Pass bytes on without looking at them: the limit for a proxy. Started by `gateway`.
     #[command(hide = true)]
-    Pump {
-        /// Where it listens.
-        listen: SocketAddr,
-        /// Where it connects to, one after the other.
-        upstreams: Vec<SocketAddr>,
-    },
+    Pump(Pump),
 }
 
-/// Where the release build is.
-fn built(program: &str) -> PathBuf {
-    let target = std::env::current_exe().ok().and_then(|own| own.parent().map(PathBuf::from));
-    target.unwrap_or_default().join(program)
+/// How proxies are compared.
+#[derive(Debug, Clone, Args)]
+struct Gateway {
+    /// Rounds; each measures every proxy once.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Seconds of load on one proxy in one round.
+    #[arg(long, default_value_t = 4)]
+    seconds: u32,
+    /// Connections that the generator keeps busy.
+    #[arg(long, default_value_t = 64)]
+    connections: u32,
+    /// Compare only these, as in `nginx,pump`.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// The floodway program to measure.
+    #[arg(long, default_value = "target/release/floodway")]
+    floodway: PathBuf,
+    /// Write all figures to this file as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
-    let done = match Arguments::parse().what {
-        What::Gateway(options) => gateway::run(&options),
-        What::Engine(options) => engine::run(&options),
-        What::All { tiny: true } => {
-            gateway::run(&gateway::Options::tiny()).and_then(|()| engine::run(&engine::Options::tiny()))
+/// How the embedded engine is measured.
+#[derive(Debug, Clone, Args)]
+struct Engine {
+    /// Seconds for each figure.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Folder on the disk to measure; by default one for temporary files.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Write all figures to this file as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Pump {
+    #[arg(long)]
+    listen: SocketAddr,
+    #[arg(long, value_delimiter = ',', required = true)]
+    to: Vec<SocketAddr>,
+}
+
+fn main() -> Result<()> {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(What::Gateway(options)) => gateway::run(&options),
+        Some(What::Engine(options)) => engine::run(&options, Build::Release),
+        Some(What::Pump(pump)) => pump::run(pump.listen, &pump.to),
+        None if cli.tiny => tiny(),
+        None => {
+            gateway::run(&Gateway::parse_from_nothing())?;
+            engine::run(&Engine::parse_from_nothing(), Build::Release)
         }
-        What::All { tiny: false } => {
-            gateway::run(&gateway::Options::default()).and_then(|()| engine::run(&engine::Options::default()))
-        }
-        What::Pump { listen, upstreams } => pump::run(listen, &upstreams),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("compare: {error:#}");
-            ExitCode::FAILURE
-        }
+    }
+}
+
+fn tiny() -> Result<()> {
+    gateway::run(&Gateway { rounds: 1, seconds: 1, connections: 8, ..Gateway::parse_from_nothing() })?;
+    engine::run(&Engine { seconds: 0.2, ..Engine::parse_from_nothing() }, Build::Debug)
+}
+
+/// The defaults, as the command line gives them.
+trait Defaults: Args {
+    fn parse_from_nothing() -> Self {
+        let matches = Self::augment_args(clap::Command::new("compare")).get_matches_from(["compare"]);
+        Self::from_arg_matches(&matches).expect("every option has a default or is optional")
+    }
+}
+
+impl Defaults for Gateway {}
+impl Defaults for Engine {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        assert_eq!(Gateway::parse_from_nothing().rounds, 3);
+        assert!(Engine::parse_from_nothing().folder.is_none());
     }
 }

@@ -1,31 +1,50 @@
-//! The proxies that are compared: a file each, with the configuration it is given.
+//! The proxies that are compared, a file for each. To add one: write its file and add it to [`PEERS`].
 
-mod byte_pump;
 mod floodway;
 mod haproxy;
 mod nginx;
+mod pump;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-/// A proxy in front of the backends.
-pub(crate) trait Peer {
-    /// Its name in tables.
-    fn name(&self) -> &'static str;
+use anyhow::Result;
 
-    /// Writes its configuration into a folder of its own; what starts it, with one worker.
-    fn command(&self, folder: &Path, listen: SocketAddr, backends: &[SocketAddr]) -> anyhow::Result<Command>;
+use crate::cores::Cores;
+
+/// A proxy that can be measured. It carries requests to the backends in turn over connections it keeps,
+/// adds `X-Forwarded-For`, writes no access log, runs one worker, and is left as it is for the rest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    /// What is measured, in words; an error if it is not there.
+    pub(crate) version: fn(&Setup<'_>) -> Result<String>,
+    /// Writes the configuration and says how to start it in the foreground.
+    pub(crate) command: fn(&Setup<'_>) -> Result<Command>,
 }
 
-/// All of them, Floodway first.
-pub(crate) fn all() -> Vec<Box<dyn Peer>> {
-    vec![
-        Box::new(floodway::Floodway),
-        Box::new(haproxy::Haproxy),
-        Box::new(nginx::Nginx),
-        Box::new(byte_pump::BytePump),
-    ]
+/// What a peer is started with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup<'a> {
+    pub(crate) listen: SocketAddr,
+    pub(crate) backends: &'a [SocketAddr],
+    /// For its configuration and whatever else it writes.
+    pub(crate) folder: &'a Path,
+    pub(crate) cores: Cores,
+    /// The floodway program.
+    pub(crate) floodway: &'a Path,
 }
 
-pub(crate) use nginx::backend;
+/// In the order of the table.
+pub(crate) const PEERS: [Peer; 4] = [floodway::PEER, nginx::PEER, haproxy::PEER, pump::PEER];
+
+/// The first line that a program prints about itself.
+fn first_line(program: impl AsRef<std::ffi::OsStr>, flag: &str) -> Result<String> {
+    use anyhow::Context;
+    let program = program.as_ref();
+    let output = Command::new(program).arg(flag).output();
+    let output = output.with_context(|| format!("{} is not there", program.display()))?;
+    let text = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+}

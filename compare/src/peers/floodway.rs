@@ -1,29 +1,37 @@
-//! Floodway, with its defaults.
+//! Floodway's gateway, one worker.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 
-use super::Peer;
+use anyhow::{Context, Result};
 
-pub(super) struct Floodway;
+use super::{Peer, Setup, first_line};
 
-impl Peer for Floodway {
-    fn name(&self) -> &'static str {
-        "floodway"
-    }
+pub(crate) const PEER: Peer =
+    Peer { name: "floodway", version: |setup| first_line(setup.floodway, "--version"), command };
 
-    fn command(&self, folder: &Path, listen: SocketAddr, backends: &[SocketAddr]) -> anyhow::Result<Command> {
-        let file = folder.join("floodway.yaml");
-        let at: Vec<String> = backends.iter().map(|address| format!("\"{address}\"")).collect();
-        let text = format!(
-            "system: compare\nnode: {{ workers: 1 }}\nservices:\n  backend: {{ at: [{}] }}\ngateway:\n  listen: {listen}\n  routes:\n    - match: {{ path: \"/*\" }}\n      to: backend\n",
-            at.join(", "),
-        );
-        fs::write(&file, text)?;
-        let mut command = Command::new(crate::built("floodway"));
-        command.arg("up").arg(file);
-        Ok(command)
-    }
+fn command(setup: &Setup<'_>) -> Result<Command> {
+    let file = setup.folder.join("floodway.yaml");
+    std::fs::write(&file, config(setup)).context("cannot write Floodway's system file")?;
+    let mut command = setup.cores.for_proxy(std::path::absolute(setup.floodway)?);
+    command.args(["up", "--quiet"]).arg(file);
+    Ok(command)
+}
+
+fn config(setup: &Setup<'_>) -> String {
+    let backends: Vec<_> = setup.backends.iter().map(|address| format!("\"{address}\"")).collect();
+    format!(
+        "system: compare
+node: {{ data: \"{folder}/floodway-data\", workers: 1 }}
+services:
+  backend: {{ at: [{backends}] }}
+gateway:
+  listen: \"{listen}\"
+  routes:
+    - match: {{ path: \"/*\" }}
+      to: backend
+",
+        folder = setup.folder.display(),
+        backends = backends.join(", "),
+        listen = setup.listen,
+    )
 }

@@ -1,53 +1,41 @@
-//! `HAProxy` with one thread: keep-alive to the servers shared among clients, the client's address passed on.
+//! `HAProxy`, one thread.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 
-use super::Peer;
+use anyhow::{Context, Result};
 
-pub(super) struct Haproxy;
+use super::{Peer, Setup, first_line};
 
-impl Peer for Haproxy {
-    fn name(&self) -> &'static str {
-        "haproxy"
-    }
+pub(crate) const PEER: Peer = Peer { name: "haproxy", version: |_| first_line("haproxy", "-v"), command };
 
-    fn command(&self, folder: &Path, listen: SocketAddr, backends: &[SocketAddr]) -> anyhow::Result<Command> {
-        let file = folder.join("haproxy.cfg");
-        let servers: Vec<String> = (0..)
-            .zip(backends)
-            .map(|(index, address)| format!("  server s{index} {address} check"))
-            .collect();
-        let text = format!(
-            "global
+fn command(setup: &Setup<'_>) -> Result<Command> {
+    let file = setup.folder.join("haproxy.cfg");
+    std::fs::write(&file, config(setup)).context("cannot write HAProxy's configuration")?;
+    let mut command = setup.cores.for_proxy("haproxy");
+    command.args(["-db", "-f"]).arg(file);
+    Ok(command)
+}
+
+/// `HAProxy` has no default time limits and warns without them.
+fn config(setup: &Setup<'_>) -> String {
+    let servers = setup.backends.iter().enumerate();
+    let servers = servers.map(|(index, address)| format!("  server s{index} {address}\n"));
+    let servers = servers.collect::<Vec<_>>().concat();
+    format!(
+        "global
   nbthread 1
-  maxconn 4096
 defaults
   mode http
-  timeout connect 1s
-  timeout client 75s
+  timeout connect 5s
+  timeout client 30s
   timeout server 30s
-  timeout http-request 10s
   option forwardfor
-  option redispatch
-  retries 2
-  http-reuse always
-  unique-id-format %[uuid]
-  unique-id-header x-request-id
-frontend entry
+frontend in
   bind {listen}
-  default_backend servers
-backend servers
+  default_backend backends
+backend backends
   balance roundrobin
-{}
-",
-            servers.join("\n"),
-        );
-        fs::write(&file, text)?;
-        let mut command = Command::new("/usr/sbin/haproxy");
-        command.arg("-db").arg("-f").arg(file);
-        Ok(command)
-    }
+{servers}",
+        listen = setup.listen,
+    )
 }
