@@ -7,11 +7,10 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use floodway_policy::Time;
 use floodway_policy::snapshot::Limits;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -22,7 +21,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::body::ResponseBody;
-use crate::clock::Clock;
 use crate::forward::forward;
 use crate::worker::{Phase, Worker};
 
@@ -36,8 +34,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, client: IpAddr)
     let limits = worker.snapshot.limits;
     let peeked = tokio::time::timeout(limits.header_timeout, is_http2(&stream)).await;
     let Ok(Ok(is_http2)) = peeked else { return };
-    let activity = Rc::new(Activity::new(worker.clock));
-    let io = Watched { stream, moved: Arc::clone(&activity.moved), clock: worker.clock };
+    let activity = Rc::new(Activity::new());
+    let io = Watched { stream, moved: Arc::clone(&activity.moved) };
     let mut phase = worker.phase.clone();
     let ended = async {
         if is_http2 {
@@ -47,6 +45,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, client: IpAddr)
         }
     };
     tokio::select! {
+        biased;
         ended = ended => {
             if let Err(error) = ended {
                 tracing::debug!(%error, %client, "a client's connection broke");
@@ -67,6 +66,7 @@ async fn serve_http1(
     let builder = http1_builder(worker.snapshot.limits);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service_fn(answer)).with_upgrades());
     tokio::select! {
+        biased;
         ended = &mut connection => return ended,
         () = draining(worker) => {}
     }
@@ -88,6 +88,7 @@ async fn serve_http2(
         .max_header_list_size(worker.snapshot.limits.header_bytes_max);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service_fn(answer)));
     tokio::select! {
+        biased;
         ended = &mut connection => return ended,
         () = draining(worker) => {}
     }
@@ -139,31 +140,32 @@ async fn is_http2(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// When a connection last moved, and whether a request is being served on it.
+/// Whether a connection moves, and whether a request is being served on it. A watchdog looks at it a few
+/// times per timeout, so that the stream itself never reads a clock.
 struct Activity {
     moved: Arc<Moved>,
     serving: Cell<u32>,
-    clock: Clock,
 }
 
-/// Nanoseconds on the worker's clock. The stream must be free to move between threads for upgrades, so
-/// these are atomics, though one thread uses them.
+/// What happened since the watchdog last looked. The stream must be free to move between threads for
+/// upgrades, so these are atomics, though one thread uses them.
 #[derive(Debug, Default)]
 struct Moved {
-    /// The last read or write.
-    last: AtomicU64,
-    /// The first byte since a request was last served; 0 for none.
-    head_since: AtomicU64,
+    /// Bytes were read or written.
+    any: AtomicBool,
+    /// Bytes were read that belong to no request that was served.
+    head: AtomicBool,
 }
 
 /// A request being served; dropped when its response head is handed over.
 struct Serving(Rc<Activity>);
 
+/// How often per timeout the watchdog looks: a timeout is kept to within this part of it.
+const LOOKS: u32 = 8;
+
 impl Activity {
-    fn new(clock: Clock) -> Self {
-        let moved = Arc::new(Moved::default());
-        moved.last.store(clock.now().nanos(), Ordering::Relaxed);
-        Self { moved, serving: Cell::new(0), clock }
+    fn new() -> Self {
+        Self { moved: Arc::default(), serving: Cell::new(0) }
     }
 
     fn begin(self: &Rc<Self>) -> Serving {
@@ -173,18 +175,16 @@ impl Activity {
 
     /// Ends when the connection has taken too long over a head, or has not moved for too long.
     async fn watch(&self, limits: Limits) {
-        let pause = (limits.header_timeout.min(limits.idle_timeout) / 4).max(Duration::from_millis(10));
+        let pause = (limits.header_timeout.min(limits.idle_timeout) / LOOKS).max(Duration::from_millis(10));
+        let (mut idle, mut in_head) = (Duration::ZERO, Duration::ZERO);
         loop {
             tokio::time::sleep(pause).await;
-            let now = self.clock.now();
-            let since = |moment: &AtomicU64| now.since(Time::from_nanos(moment.load(Ordering::Relaxed)));
-            if self.serving.get() > 0 {
-                continue;
-            }
-            let is_reading_head = self.moved.head_since.load(Ordering::Relaxed) > 0;
-            if is_reading_head && since(&self.moved.head_since) > limits.header_timeout
-                || since(&self.moved.last) > limits.idle_timeout
-            {
+            let is_serving = self.serving.get() > 0;
+            let moved = self.moved.any.swap(false, Ordering::Relaxed);
+            let is_in_head = !is_serving && self.moved.head.load(Ordering::Relaxed);
+            idle = if moved || is_serving { Duration::ZERO } else { idle + pause };
+            in_head = if is_in_head { in_head + pause } else { Duration::ZERO };
+            if idle >= limits.idle_timeout || in_head >= limits.header_timeout {
                 return;
             }
         }
@@ -193,9 +193,9 @@ impl Activity {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let Activity { moved, serving, .. } = &*self.0;
+        let Activity { moved, serving } = &*self.0;
         serving.set(serving.get() - 1);
-        moved.head_since.store(0, Ordering::Relaxed);
+        moved.head.store(false, Ordering::Relaxed);
     }
 }
 
@@ -204,7 +204,6 @@ impl Drop for Serving {
 struct Watched {
     stream: TcpStream,
     moved: Arc<Moved>,
-    clock: Clock,
 }
 
 impl AsyncRead for Watched {
@@ -215,11 +214,8 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if polled.is_ready() {
-            let now = self.clock.now().nanos();
-            self.moved.last.store(now, Ordering::Relaxed);
-            if self.moved.head_since.load(Ordering::Relaxed) == 0 {
-                self.moved.head_since.store(now, Ordering::Relaxed);
-            }
+            self.moved.any.store(true, Ordering::Relaxed);
+            self.moved.head.store(true, Ordering::Relaxed);
         }
         polled
     }
@@ -256,7 +252,7 @@ impl AsyncWrite for Watched {
 impl Watched {
     fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if polled.is_ready() {
-            self.moved.last.store(self.clock.now().nanos(), Ordering::Relaxed);
+            self.moved.any.store(true, Ordering::Relaxed);
         }
         polled
     }

@@ -135,7 +135,8 @@ async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Fa
         }
     }
     let Some(address) = worker.address(attempt.endpoint) else { return Err(Failure::ConnectRefused) };
-    let connect = pool::connect(attempt.endpoint, address, &worker.tasks);
+    // Boxed, as it is rare and would make every request's future as large.
+    let connect = Box::pin(pool::connect(attempt.endpoint, address, &worker.tasks));
     match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {

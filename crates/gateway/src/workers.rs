@@ -11,9 +11,8 @@ use floodway_blocks::invoke::{Invoke, LocalFuture};
 use floodway_policy::{EndpointId, ServiceId, Snapshot};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection;
@@ -192,7 +191,6 @@ impl Workers {
     ) -> Result<(), StartError> {
         let counters = Arc::new(Counters::default());
         let (services, started) = mpsc::channel(SERVICES_MAX);
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
         let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
         let all = u64::from(options.snapshot.limits.connections_max);
         let connections_max = all.div_ceil(options.count.max(1) as u64);
@@ -203,8 +201,11 @@ impl Workers {
         };
         let shutdown = self.shutdown.clone();
         let run = move || {
-            let local = LocalSet::new();
-            local.block_on(&runtime, run(Rc::new(make()), listeners, started, shutdown));
+            // A runtime of this thread alone: its tasks need no lock and no other thread.
+            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => runtime.block_on(run(Rc::new(make()), listeners, started, shutdown)),
+                Err(error) => tracing::error!(%error, "a worker has no runtime"),
+            }
         };
         let spawned = thread::Builder::new().name(format!("worker-{index}")).spawn(run);
         let handle = Some(spawned.map_err(StartError::Thread)?);
