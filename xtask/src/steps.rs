@@ -60,7 +60,7 @@ fn doc(root: &Path) -> Result<()> {
 
 fn bench(root: &Path) -> Result<()> {
     release(root)?;
-    cargo(root, &["run", "--release", "--quiet", "-p", "floodway-compare", "--", "all", "--tiny"], &[])
+    cargo(root, &["run", "--release", "--quiet", "-p", "floodway-compare", "--", "--tiny"], &[])
 }
 
 fn acceptance(root: &Path) -> Result<()> {
