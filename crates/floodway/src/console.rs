@@ -139,7 +139,7 @@ impl Console {
 
     /// Writes all that waits, clears the table, and ends the thread; not for long, as whoever reads the
     /// output may have stopped reading.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(&self) {
         if self.finish.try_send(()).is_err() {
             tracing::debug!("the console has ended");
         }

@@ -13,7 +13,7 @@ use floodway_bench::Progress;
 use floodway_policy::Time;
 use floodway_system::{NamedLoad, Source, System, Token};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use crate::admin::Admin;
@@ -114,11 +114,6 @@ impl Node {
     /// Tells how the node is.
     pub fn observer(&self) -> Observer {
         self.observer.clone()
-    }
-
-    /// The replicas, now and whenever one changes.
-    pub fn table(&self) -> watch::Receiver<Table> {
-        self.supervisor.table()
     }
 
     /// Where the gateway listens.

@@ -49,10 +49,7 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
     let node = tokio::select! {
         node = Box::pin(Node::start(system, options)) => Box::new(node?),
         never = show_builds(building, &viewer) => match never {},
-        name = signals.next() => {
-            tracing::info!(signal = name, "stopped before the start was over");
-            return Ok(ExitCode::SUCCESS);
-        }
+        name = signals.next() => return Ok(interrupted(up, name)),
     };
     viewer.show(View::Node(node.observer()));
     for address in node.addresses() {
@@ -67,7 +64,9 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
         stopped = Box::pin((*node).stop()) => stopped?,
         name = signals.next() => {
             tracing::warn!(signal = name, "ended at once: requests under way are cut off");
-            return Ok(ExitCode::FAILURE);
+            console.finish();
+            // Nothing is waited for: the kernel and the guard end the replicas with this process.
+            std::process::exit(1);
         }
     }
     tracing::info!("stopped");

@@ -1,6 +1,6 @@
 //! The other commands, and what they refuse.
 
-use crate::support::{eventually, system, web};
+use crate::support::{eventually, is_alive, processes_in, system, web};
 
 #[test]
 fn check_says_where_a_mistake_is() {
@@ -100,6 +100,18 @@ fn a_build_that_fails_shows_its_output_and_starts_nothing() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains("FW-2004") && text.contains("exit status 3"), "{text}");
     assert!(text.contains("to-out") && text.contains("to-err"), "{text}");
+}
+
+#[test]
+fn a_signal_ends_a_build_and_all_that_it_started() {
+    let mut node = web("replicas: 1, build: \"echo $$ > pid; sleep 300; true\"").up(&[]);
+    let pid = || std::fs::read_to_string(node.place.path("pid")).ok()?.trim().parse().ok();
+    eventually("it builds", || pid().is_some());
+    let build: u32 = pid().expect("it builds");
+    node.signal(rustix::process::Signal::INT);
+    assert!(node.ended().success(), "{}", node.err());
+    let folder = node.place.dir.path().to_owned();
+    eventually("nothing is left", || !is_alive(build) && processes_in(&folder).is_empty());
 }
 
 #[test]
