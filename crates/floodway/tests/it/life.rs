@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Signal;
 
@@ -111,6 +112,32 @@ fn a_drained_replica_finishes_what_it_has() {
     eventually("the request is under way", || node.replicas()[0]["in_flight"] == 1);
     assert!(node.place.run(&["drain", "web/0"]).status.success());
     assert_eq!(slow.join().expect("joined"), Some((200, "slow".into())));
+    node.stop();
+}
+
+#[test]
+fn draining_every_replica_in_turn_loses_no_request() {
+    let node = web("replicas: 2, health: { http: /healthz }").up_and_ready();
+    let gateway = node.gateway();
+    let is_over = AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
+        let client = || {
+            let mut answers = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                answers.push(get(gateway, "/who").map(|(status, _)| status));
+            }
+            answers
+        };
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
+        for replica in ["web/0", "web/1", "web/0", "web/1"] {
+            assert!(node.place.run(&["drain", replica]).status.success());
+            eventually("both are ready", || (0..2).all(|index| node.state(index) == "ready"));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().expect("joined")).collect::<Vec<_>>()
+    });
+    let lost = answers.iter().filter(|answer| **answer != Some(200)).count();
+    assert_eq!(lost, 0, "of {}", answers.len());
     node.stop();
 }
 
