@@ -9,7 +9,7 @@ use crate::cores::{self, Cores};
 use crate::figures::{Figures, Round, compare};
 use crate::peers::{PEERS, Peer, Setup};
 use crate::served::Served;
-use crate::{Gateway, table, wrk};
+use crate::{Gateway, fair, table, wrk};
 
 /// Of all requests, how many may fail before figures mean nothing: one in a thousand.
 const FAILED_MAX: u64 = 1_000;
@@ -59,6 +59,9 @@ fn chosen(only: &[String]) -> Result<Vec<Peer>> {
 }
 
 fn start(peer: Peer, version: String, setup: &Setup<'_>) -> Result<Started> {
+    if peer.reads_http {
+        fair::check(peer, setup)?;
+    }
     let served = Served::start(peer.name, (peer.command)(setup)?, setup.listen)?;
     Ok(Started { peer, version, served, rounds: Vec::new() })
 }

@@ -7,6 +7,7 @@
 mod backends;
 mod cores;
 mod engine;
+mod fair;
 mod figures;
 mod gateway;
 mod peers;

@@ -18,6 +18,8 @@ use crate::cores::Cores;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
+    /// It carries requests, so it is checked that it does all of the above; else it is a limit, not a proxy.
+    pub(crate) reads_http: bool,
     /// What is measured, in words; an error if it is not there.
     pub(crate) version: fn(&Setup<'_>) -> Result<String>,
     /// Writes the configuration and says how to start it in the foreground.

@@ -6,8 +6,12 @@ use anyhow::{Context, Result};
 
 use super::{Peer, Setup, first_line};
 
-pub(crate) const PEER: Peer =
-    Peer { name: "floodway", version: |setup| first_line(setup.floodway, "--version"), command };
+pub(crate) const PEER: Peer = Peer {
+    name: "floodway",
+    reads_http: true,
+    version: |setup| first_line(setup.floodway, "--version"),
+    command,
+};
 
 fn command(setup: &Setup<'_>) -> Result<Command> {
     let file = setup.folder.join("floodway.yaml");

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use super::{Peer, Setup, first_line};
 
-pub(crate) const PEER: Peer = Peer { name: "haproxy", version: |_| first_line("haproxy", "-v"), command };
+pub(crate) const PEER: Peer =
+    Peer { name: "haproxy", reads_http: true, version: |_| first_line("haproxy", "-v"), command };
 
 fn command(setup: &Setup<'_>) -> Result<Command> {
     let file = setup.folder.join("haproxy.cfg");

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use super::{Peer, Setup, first_line};
 
-pub(crate) const PEER: Peer = Peer { name: "nginx", version: |_| first_line("nginx", "-v"), command };
+pub(crate) const PEER: Peer =
+    Peer { name: "nginx", reads_http: true, version: |_| first_line("nginx", "-v"), command };
 
 fn command(setup: &Setup<'_>) -> Result<Command> {
     let file = setup.folder.join("nginx.conf");

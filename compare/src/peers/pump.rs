@@ -13,7 +13,8 @@ const WHAT: &str = if cfg!(debug_assertions) {
     "byte pump, tokio"
 };
 
-pub(crate) const PEER: Peer = Peer { name: "pump", version: |_| Ok(WHAT.to_owned()), command };
+pub(crate) const PEER: Peer =
+    Peer { name: "pump", reads_http: false, version: |_| Ok(WHAT.to_owned()), command };
 
 fn command(setup: &Setup<'_>) -> Result<Command> {
     let ourselves = std::env::current_exe().context("cannot find this program")?;

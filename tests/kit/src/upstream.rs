@@ -20,6 +20,8 @@ use tokio::task::JoinSet;
 pub struct Seen {
     /// Its number on this server, from 0.
     pub index: usize,
+    /// Whom it came from: requests with the same port came on the same connection.
+    pub from: SocketAddr,
     /// Method, path, version and headers.
     pub head: Arc<http::request::Parts>,
     /// The whole body.
@@ -125,8 +127,8 @@ async fn accept(listener: &TcpListener, served: &Served) {
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                let (stream, _) = accepted.expect("a listening socket accepts");
-                drop(connections.spawn(serve(stream, served.clone())));
+                let (stream, from) = accepted.expect("a listening socket accepts");
+                drop(connections.spawn(serve(stream, from, served.clone())));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -134,8 +136,8 @@ async fn accept(listener: &TcpListener, served: &Served) {
 }
 
 /// Errors are what clients do to us, or what `Drop` asked for: none is the server's.
-async fn serve(stream: TcpStream, served: Served) {
-    let service = service_fn(move |request| answer(request, served.clone()));
+async fn serve(stream: TcpStream, from: SocketAddr, served: Served) {
+    let service = service_fn(move |request| answer(request, from, served.clone()));
     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
 }
 
@@ -150,13 +152,14 @@ enum Dropped {
 
 async fn answer(
     request: http::Request<Incoming>,
+    from: SocketAddr,
     served: Served,
 ) -> Result<http::Response<Full<Bytes>>, Dropped> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(Dropped::Broken)?.to_bytes();
     let seen = {
         let mut all = served.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = Seen { index: all.len(), head: Arc::new(head), body };
+        let seen = Seen { index: all.len(), from, head: Arc::new(head), body };
         all.push(seen.clone());
         seen
     };
@@ -204,7 +207,8 @@ mod tests {
             connection.write(request).unwrap();
             assert_eq!(connection.read_answer(false).unwrap().text(), "yes");
         }
-        assert_eq!(&upstream.seen()[1].body[..], b"ab");
+        let seen = upstream.seen();
+        assert_eq!((&seen[1].body[..], seen[0].from), (&b"ab"[..], seen[1].from));
         assert!(raw(upstream.address(), b"nonsense\r\n\r\n").unwrap().starts_with(b"HTTP/1.1 400"));
     }
 
