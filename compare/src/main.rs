@@ -106,7 +106,9 @@ fn main() -> Result<()> {
 }
 
 fn tiny() -> Result<()> {
-    gateway::run(&Gateway { rounds: 1, seconds: 1, connections: 8, ..Gateway::parse_from_nothing() })?;
+    // Named, so that one that is not there is an error.
+    let only = peers::PEERS.map(|peer| peer.name.to_owned()).to_vec();
+    gateway::run(&Gateway { rounds: 1, seconds: 1, connections: 8, only, ..Gateway::parse_from_nothing() })?;
     engine::run(&Engine { seconds: 0.2, ..Engine::parse_from_nothing() }, Build::Debug)
 }
 

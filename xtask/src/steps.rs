@@ -26,6 +26,18 @@ pub(crate) const STEPS: [Step; 7] = [
     Step { name: "acceptance", about: "the real binary, the shop's loads, faults", run: acceptance },
 ];
 
+/// All that fail in one run; of those that pass, only the slow ones.
+const NEXTEST: [&str; 8] = [
+    "nextest",
+    "run",
+    "--config-file",
+    "xtask/nextest.toml",
+    "--no-fail-fast",
+    "--status-level",
+    "slow",
+    "--final-status-level=slow",
+];
+
 fn fmt(root: &Path) -> Result<()> {
     cargo(root, &["fmt", "--all", "--check"], &[])
 }
@@ -38,7 +50,7 @@ fn clippy(root: &Path) -> Result<()> {
 fn test(root: &Path) -> Result<()> {
     let which = ["--workspace", "--all-features", "--exclude", "floodway-acceptance"];
     let runner: &[&str] =
-        if has_nextest() { &["nextest", "run"] } else { &["test", "--lib", "--bins", "--tests"] };
+        if has_nextest() { &NEXTEST } else { &["test", "--no-fail-fast", "--lib", "--bins", "--tests"] };
     cargo(root, &[runner, &which].concat(), &[])
 }
 

@@ -1,7 +1,6 @@
 //! Error codes: each that the code prints has a page, each page is for one, and the index lists them all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -27,6 +26,13 @@ const RANGES: [(&str, &str); 7] = [
     ("6", "Loads"),
     ("9", "Cases"),
 ];
+
+const INTRODUCTION: &str = "\
+# Errors
+
+Every error that Floodway shows carries a code, and each code a page: what it means, why it happens,
+what to do.
+";
 
 /// Compares codes, pages and index.
 pub(crate) fn check(files: &[TextFile]) -> Vec<Mistake> {
@@ -108,27 +114,14 @@ fn title(page: &TextFile) -> Option<&str> {
 fn index(files: &[TextFile]) -> String {
     let pages: BTreeSet<_> =
         files.iter().filter_map(|file| Some((page_code(&file.path)?, title(file)?))).collect();
-    let mut text = String::from(
-        "# Errors\n\nEvery error that Floodway shows carries a code, and each code a page: what it means, why it \
-         happens,\nwhat to do.\n",
-    );
-    for (range, about) in RANGES {
+    let sections = RANGES.iter().filter_map(|(range, about)| {
         let start = format!("{PREFIX}{range}");
-        let of_range: Vec<_> = pages.iter().filter(|(code, _)| code.starts_with(&start)).collect();
-        if !of_range.is_empty() {
-            // Writing to a string cannot fail.
-            let lines: String = of_range.iter().fold(String::new(), |mut lines, (code, title)| {
-                lines.push_str(&format_line(code, title));
-                lines
-            });
-            write!(text, "\n## {about}\n\n{lines}").expect("a string takes all");
-        }
-    }
-    text
-}
-
-fn format_line(code: &str, title: &str) -> String {
-    format!("- [{code}]({code}.md): {title}\n")
+        let of_range = pages.iter().filter(|(code, _)| code.starts_with(&start));
+        let lines: Vec<_> =
+            of_range.map(|(code, title)| format!("- [{code}]({code}.md): {title}\n")).collect();
+        (!lines.is_empty()).then(|| format!("\n## {about}\n\n{}", lines.concat()))
+    });
+    INTRODUCTION.to_owned() + &sections.collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]

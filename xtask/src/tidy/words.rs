@@ -18,7 +18,7 @@ const SLEEPS: [&str; 3] =
 const CLOCKS: [&str; 2] = [concat!("Instant::", "now"), concat!("SystemTime::", "now")];
 
 /// Paths of one machine, which mean nothing on another.
-const PATHS: [&str; 2] = [concat!("/wo", "rk/"), concat!("/ro", "ot/")];
+const PATHS: [&str; 3] = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 const DOCUMENT_PATHS: [&str; 1] = [concat!("/tm", "p/")];
 
 /// Checks every text, line by line.
