@@ -123,7 +123,7 @@ async fn connection(api: Rc<Api>, stream: TcpStream, shutdown: CancellationToken
         async move { Ok::<_, Infallible>(api.answer(request).await) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(None).pipeline_flush(true);
+    builder.timer(TokioTimer::new()).header_read_timeout(None);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,

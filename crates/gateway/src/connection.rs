@@ -119,8 +119,7 @@ fn http1_builder(limits: Limits) -> http1::Builder {
         .header_read_timeout(None)
         .max_headers(usize::from(limits.headers_max))
         .max_header_size(limits.header_bytes_max as usize)
-        .max_buf_size((limits.header_bytes_max as usize).max(8 << 10))
-        .pipeline_flush(true);
+        .max_buf_size((limits.header_bytes_max as usize).max(8 << 10));
     builder
 }
 

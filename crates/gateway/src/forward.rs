@@ -6,7 +6,7 @@ use std::rc::Rc;
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::Routed;
 use floodway_policy::snapshot::RoutePolicy;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
@@ -90,9 +90,6 @@ fn check(request: &Request<Incoming>) -> Result<(), Problem> {
     let headers = request.headers();
     if request.method() == Method::CONNECT {
         return Err(Problem::ConnectRefused);
-    }
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
-        return Err(Problem::BadRequest("both Content-Length and Transfer-Encoding are given"));
     }
     if headers.get_all(HOST).iter().nth(1).is_some() {
         return Err(Problem::BadRequest("more than one Host is given"));

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use floodway_kit::{Reply, Upstream, http};
+
+use crate::support::{builder, gateway, raw_server, read_head, write};
+
+#[test]
+fn a_refused_connection_is_tried_elsewhere_whatever_the_method() {
+    let good = Upstream::always(201, "made");
+    let gateway = gateway(&[floodway_kit::free_address(), good.address()]);
+    for _ in 0..6 {
+        let answer = http::send(gateway.address(), "POST", "/", &[], b"once").expect("an answer");
+        assert_eq!((answer.status, answer.text().as_str()), (201, "made"));
+    }
+    assert_eq!(good.seen().len(), 6);
+    assert!(gateway.counts().retries > 0);
+}
+
+#[test]
+fn a_post_that_was_sent_is_not_sent_again() {
+    let broken = Upstream::start(|_| Reply::Drop);
+    let other = Upstream::start(|_| Reply::Drop);
+    let gateway = gateway(&[broken.address(), other.address()]);
+    let answer = http::send(gateway.address(), "POST", "/", &[], b"once").expect("an answer");
+    assert_eq!(answer.status, 502);
+    assert!(answer.text().contains("FW-3512"), "{}", answer.text());
+    assert_eq!(broken.seen().len() + other.seen().len(), 1);
+}
+
+#[test]
+fn a_get_that_broke_is_sent_to_another_replica() {
+    let broken = Upstream::start(|_| Reply::Drop);
+    let good = Upstream::always(200, "good");
+    let gateway = gateway(&[broken.address(), good.address()]);
+    for _ in 0..6 {
+        assert_eq!(http::get(gateway.address(), "/").expect("an answer").text(), "good");
+    }
+    assert!(!broken.seen().is_empty());
+}
+
+#[test]
+fn says_that_nobody_could_be_reached() {
+    let gateway = gateway(&[floodway_kit::free_address(), floodway_kit::free_address()]);
+    let answer = http::get(gateway.address(), "/").expect("an answer");
+    assert_eq!(answer.status, 502);
+    assert!(answer.text().contains("FW-3502"), "{}", answer.text());
+}
+
+#[test]
+fn gives_up_on_a_service_that_takes_too_long() {
+    let slow = Upstream::start(|_| Reply::Answer {
+        status: 200,
+        body: "late".into(),
+        after: Duration::from_secs(5),
+    });
+    let gateway =
+        builder().service(&[slow.address()]).route("/*", &[], 0).timeout(Duration::from_millis(100)).start();
+    let answer = http::get(gateway.address(), "/").expect("an answer");
+    assert_eq!(answer.status, 504);
+    assert!(answer.text().contains("FW-3504"), "{}", answer.text());
+    gateway.wait_quiet();
+}
+
+#[test]
+fn what_is_no_http_is_a_bad_gateway() {
+    let server = raw_server(|mut stream| {
+        read_head(&mut stream);
+        write(&mut stream, "SSH-2.0-nothing\r\n\r\n");
+    });
+    let answer = http::get(gateway(&[server]).address(), "/").expect("an answer");
+    assert_eq!(answer.status, 502);
+}
+
+#[test]
+fn a_kept_connection_that_was_closed_costs_nobody_a_request() {
+    // Each connection serves one request, says nothing of it, and is closed a moment later.
+    let server = raw_server(|mut stream| {
+        if !read_head(&mut stream).is_empty() {
+            write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        }
+    });
+    let gateway = gateway(&[server]);
+    for _ in 0..200 {
+        let answer = http::send(gateway.address(), "POST", "/", &[], b"").expect("an answer");
+        assert_eq!(answer.status, 200);
+    }
+}

@@ -1,0 +1,155 @@
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use floodway_kit::{Upstream, http};
+
+use crate::support::{builder, connect, gateway, write};
+
+fn status(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer).into_owned();
+    text.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn requests_with_more_than_one_reading_are_refused() {
+    let server = Upstream::always(200, "x");
+    let gateway = gateway(&[server.address()]);
+    let post = "POST / HTTP/1.1\r\nHost: a\r\n";
+    for bad in [
+        format!("{post}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+        format!("{post}Content-Length: +3\r\n\r\nabc"),
+        format!("{post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+        format!("{post}Content-Length : 3\r\n\r\nabc"),
+        format!("{post}X: a\r\n b\r\n\r\n"),
+        "GET / HTTP/1.1\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),
+        "GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+        "GET /a/%2e%2E/b HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+        "GET / HTTP/9.1\r\nHost: a\r\n\r\n".to_owned(),
+        "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+    ] {
+        let answer = http::raw(gateway.address(), bad.as_bytes()).expect("an end");
+        assert!(
+            answer.is_empty() || status(&answer) == "400",
+            "{bad:?}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+    assert!(server.seen().is_empty(), "{:?}", server.seen());
+}
+
+/// RFC 9112 §6.3: the chunks are the body, the length is not passed on, and the connection is closed, so
+/// that nothing after it can be taken for a request.
+#[test]
+fn chunks_override_a_length_and_end_the_connection() {
+    let server = Upstream::always(200, "x");
+    let gateway = gateway(&[server.address()]);
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    http::raw(gateway.address(), request.as_bytes()).expect("an end");
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!((&seen[0].body[..], seen[0].header("content-length")), (&b"hi"[..], None));
+}
+
+#[test]
+fn connect_is_refused() {
+    let gateway = gateway(&[Upstream::always(200, "x").address()]);
+    let answer =
+        http::raw(gateway.address(), b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n").expect("an end");
+    assert_eq!(status(&answer), "501");
+}
+
+#[test]
+fn too_many_and_too_large_headers_are_refused() {
+    let server = Upstream::always(200, "x");
+    let gateway = builder()
+        .service(&[server.address()])
+        .route("/*", &[], 0)
+        .limits(|limits| (limits.headers_max, limits.header_bytes_max) = (10, 8 << 10))
+        .start();
+    let many = "X: y\r\n".repeat(11);
+    let large = format!("X: {}\r\n", "y".repeat(9 << 10));
+    for headers in [many, large] {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        let answer = http::raw(gateway.address(), request.as_bytes()).expect("an end");
+        assert_eq!(status(&answer), "431", "{} {}", headers.len(), String::from_utf8_lossy(&answer));
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_whether_it_says_so_or_not() {
+    let server = Upstream::always(200, "x");
+    let gateway = builder()
+        .service(&[server.address()])
+        .route("/*", &[], 0)
+        .limits(|limits| limits.body_max = 1_000)
+        .start();
+    let told = http::send(gateway.address(), "POST", "/", &[], &[b'x'; 1_001]).expect("an answer");
+    assert_eq!(told.status, 413);
+    assert!(told.text().contains("FW-3413"));
+    assert!(server.seen().is_empty());
+    let chunk = format!("1f4\r\n{}\r\n", "x".repeat(500)).repeat(3);
+    let untold = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n");
+    let answer = http::raw(gateway.address(), untold.as_bytes()).expect("an end");
+    assert_eq!(status(&answer), "413");
+    assert!(server.seen().is_empty(), "the service never had the whole request");
+    let fits = http::send(gateway.address(), "POST", "/", &[], &[b'x'; 1_000]).expect("an answer");
+    assert_eq!(fits.status, 200);
+}
+
+#[test]
+fn a_head_that_trickles_is_cut_off_and_a_pause_between_requests_is_not() {
+    let server = Upstream::always(200, "x");
+    let gateway = builder()
+        .service(&[server.address()])
+        .route("/*", &[], 0)
+        .limits(|limits| limits.header_timeout = Duration::from_millis(300))
+        .start();
+    let mut slow = connect(gateway.address());
+    write(&mut slow, "GET / HTTP/1.1\r\nHo");
+    let started = Instant::now();
+    assert_eq!(slow.read(&mut [0; 64]).expect("an end"), 0);
+    assert!(started.elapsed() < Duration::from_secs(3));
+
+    let mut kept = http::Connection::to(gateway.address()).expect("a connection");
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    kept.write(request).expect("sent");
+    assert_eq!(kept.read_answer(false).expect("an answer").status, 200);
+    floodway_kit::pause_until(Instant::now() + Duration::from_millis(800));
+    kept.write(request).expect("sent");
+    assert_eq!(kept.read_answer(false).expect("an answer").status, 200);
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let gateway = builder()
+        .service(&[Upstream::always(200, "x").address()])
+        .route("/*", &[], 0)
+        .limits(|limits| limits.idle_timeout = Duration::from_millis(200))
+        .start();
+    let mut idle = http::Connection::to(gateway.address()).expect("a connection");
+    idle.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    idle.read_answer(false).expect("an answer");
+    assert!(idle.read_to_end().expect("an end").is_empty());
+}
+
+#[test]
+fn more_connections_than_allowed_are_refused_and_room_is_given_back() {
+    let server = Upstream::always(200, "x");
+    let gateway = builder()
+        .service(&[server.address()])
+        .route("/*", &[], 0)
+        .one_worker()
+        .limits(|limits| limits.connections_max = 2)
+        .start();
+    let held: Vec<_> = (0..2).map(|_| connect(gateway.address())).collect();
+    floodway_kit::eventually_blocking(Duration::from_secs(5), "both are taken", || {
+        gateway.counts().open_connections == 2
+    });
+    assert!(http::get(gateway.address(), "/").is_err());
+    drop(held);
+    floodway_kit::eventually_blocking(Duration::from_secs(5), "there is room again", || {
+        http::get(gateway.address(), "/").is_ok_and(|answer| answer.status == 200)
+    });
+}

@@ -1,0 +1,16 @@
+//! The gateway between real sockets: a client that may send anything, and servers that answer as told.
+
+#![cfg(test)]
+#![forbid(unsafe_code)]
+#![expect(clippy::disallowed_methods, reason = "sockets are waited for on the real clock")]
+
+mod bodies;
+mod connections;
+mod drain;
+mod failures;
+mod headers;
+mod http2;
+mod limits;
+mod routing;
+mod support;
+mod upgrade;

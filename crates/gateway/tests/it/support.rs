@@ -1,0 +1,196 @@
+//! Builders: a gateway in front of servers, and servers that speak raw bytes.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use floodway_gateway::{Counts, Memberships, Workers, WorkersOptions};
+use floodway_policy::balance::Balance;
+use floodway_policy::health::ProbePolicy;
+use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
+use floodway_policy::snapshot::{CallPolicy, Limits, RoutePolicy, ServicePolicy};
+use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A gateway that is being put together.
+pub(crate) struct Builder {
+    services: Vec<(Balance, Vec<SocketAddr>)>,
+    routes: Vec<(Pattern, usize)>,
+    limits: Limits,
+    timeout: Duration,
+    workers: usize,
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    pub(crate) workers: Workers,
+    memberships: Memberships,
+    services: Vec<Vec<SocketAddr>>,
+}
+
+/// A gateway with one service on these servers, and a route to it for everything.
+pub(crate) fn gateway(servers: &[SocketAddr]) -> Gateway {
+    builder().service(servers).route("/*", &[], 0).start()
+}
+
+pub(crate) fn builder() -> Builder {
+    Builder {
+        services: Vec::new(),
+        routes: Vec::new(),
+        limits: Limits::default(),
+        timeout: Duration::from_secs(5),
+        workers: 2,
+    }
+}
+
+impl Builder {
+    pub(crate) fn service(mut self, servers: &[SocketAddr]) -> Self {
+        self.services.push((Balance::RoundRobin, servers.to_vec()));
+        self
+    }
+
+    pub(crate) fn balance(mut self, balance: Balance) -> Self {
+        self.services.last_mut().expect("a service").0 = balance;
+        self
+    }
+
+    pub(crate) fn route(mut self, path: &str, methods: &[&str], service: usize) -> Self {
+        let named = methods.iter().try_fold(Methods::NONE, |set, method| set.with(method));
+        let methods = named.filter(|_| !methods.is_empty()).unwrap_or(Methods::ALL);
+        let path = PathPattern::parse(path).expect("a pattern");
+        self.routes.push((Pattern { host: None, path, methods }, service));
+        self
+    }
+
+    pub(crate) fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    pub(crate) fn one_worker(mut self) -> Self {
+        self.workers = 1;
+        self
+    }
+
+    pub(crate) fn start(self) -> Gateway {
+        let call = |service: usize| CallPolicy {
+            service: ServiceId(u16::try_from(service).expect("few")),
+            timeout: self.timeout,
+            connect_timeout: Duration::from_secs(1),
+            retries: 2,
+        };
+        let services = self.services.iter().enumerate().map(|(index, (balance, _))| ServicePolicy {
+            name: format!("service-{index}"),
+            balance: *balance,
+            probe: ProbePolicy::default(),
+            call: call(index),
+        });
+        let routes = self
+            .routes
+            .iter()
+            .map(|(_, service)| RoutePolicy { call: call(*service), body_max: self.limits.body_max });
+        let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, (pattern, _))| (pattern.clone(), id));
+        let snapshot = Snapshot {
+            services: services.collect(),
+            router: Router::new(patterns),
+            routes: routes.collect(),
+            limits: self.limits,
+            topics: Vec::new(),
+        };
+        let memberships = Memberships::default();
+        let options = WorkersOptions {
+            count: self.workers,
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            snapshot: Arc::new(snapshot),
+            memberships: memberships.clone(),
+            seed: 7,
+        };
+        let services = self.services.into_iter().map(|(_, servers)| servers).collect();
+        let gateway = Gateway { workers: Workers::start(&options).expect("workers"), memberships, services };
+        gateway.publish(|_, _| EndpointState::Ready);
+        gateway
+    }
+}
+
+impl Gateway {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.workers.addresses()[0]
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.workers.counts()
+    }
+
+    /// Publishes the state that each endpoint, by service and slot, is in.
+    pub(crate) fn publish(&self, state: impl Fn(usize, usize) -> EndpointState) {
+        let services = self.services.iter().enumerate().map(|(service, servers)| {
+            let members = servers.iter().enumerate().map(|(slot, address)| Member {
+                id: EndpointId {
+                    service: ServiceId(u16::try_from(service).expect("few")),
+                    slot: u16::try_from(slot).expect("few"),
+                    incarnation: 0,
+                },
+                address: *address,
+                weight: Weight::ONE,
+                state: state(service, slot),
+            });
+            members.collect()
+        });
+        self.memberships.publish(Membership { services: services.collect() });
+    }
+
+    /// Waits until nothing is in flight.
+    pub(crate) fn wait_quiet(&self) {
+        floodway_kit::eventually_blocking(PATIENCE, "nothing is in flight", || self.counts().in_flight == 0);
+    }
+}
+
+/// A server that does as told with each of its connections, on a thread of its own.
+pub(crate) fn raw_server(each: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let each = Arc::new(each);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+            let each = Arc::clone(&each);
+            thread::spawn(move || each(stream));
+        }
+    });
+    address
+}
+
+/// Reads a head, up to and with its empty line.
+pub(crate) fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
+        head.push(byte[0]);
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+pub(crate) fn write(stream: &mut TcpStream, text: &str) {
+    stream.write_all(text.as_bytes()).expect("the other side reads");
+}
+
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("somebody listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream
+}
+
+/// Reads exactly as many bytes as the text has, and compares.
+pub(crate) fn expect_text(stream: &mut TcpStream, text: &str) {
+    let mut bytes = vec![0; text.len()];
+    stream.read_exact(&mut bytes).expect("the text comes");
+    assert_eq!(String::from_utf8_lossy(&bytes), text);
+}
