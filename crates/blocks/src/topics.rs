@@ -1,12 +1,13 @@
 //! Topics: messages to groups of subscribers, at least once.
 //!
 //! ```text
-//! publish ─▶ [m1 m2 m3 …] ─▶ group A: receive ─▶ m1 m2 ─▶ settle(m1: Done, m2: Again)
+//! publish ─▶ [m1 m2 m3 …] ─▶ group A: receive ─▶ m1 m2 ─▶ settle(m1: Done, m2: DeadLetter)
 //!                        └─▶ group B: receive ─▶ …
 //! ```
 //! A message is kept until every group has settled it as done or dead. A message that was received
-//! but not settled when the node dies comes again. A group starts with the messages published after
-//! it was first opened.
+//! but not settled when the node dies comes again. The first group of a topic starts with the
+//! oldest message that is kept, so that nothing is missed while its subscriber starts; a later group
+//! starts with the messages published after it was opened.
 
 use std::fmt;
 use std::time::SystemTime;

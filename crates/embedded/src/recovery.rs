@@ -178,8 +178,9 @@ impl Replay<'_> {
             Op::Group { topics, topic, group } => {
                 let of = self.topic(topics, topic);
                 if of.group(group).is_none() {
-                    of.add_group(group, number, Vec::new());
-                    edits.push(group_edit([topics, topic, group], number, &[]));
+                    let cursor = of.start_of_group(number);
+                    of.add_group(group, cursor, Vec::new());
+                    edits.push(group_edit([topics, topic, group], cursor, &[]));
                 }
             }
             Op::Progress { topics, topic, group, cursor, beyond } => {

@@ -102,6 +102,12 @@ impl Topic {
         lock(&self.state).groups.clone()
     }
 
+    /// After which position a group starts that is opened by operation `number`: the first of a topic has
+    /// all that is kept, a later one what comes after it.
+    pub(crate) fn start_of_group(&self, number: u64) -> u64 {
+        if lock(&self.state).groups.is_empty() { 0 } else { number }
+    }
+
     /// Adds a group, unless it is known.
     pub(crate) fn add_group(self: &Arc<Self>, name: &str, cursor: u64, beyond: Vec<u64>) {
         let mut state = lock(&self.state);

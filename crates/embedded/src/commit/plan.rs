@@ -224,10 +224,12 @@ impl<'a> Plan<'a> {
             return;
         }
         let number = self.next();
+        let is_first = self.effects.opened.iter().all(|(other, ..)| !Arc::ptr_eq(other, topic));
+        let cursor = if is_first { topic.start_of_group(number) } else { number };
         let topics = topic.component.name.as_str();
         self.frame.push(&Op::Group { topics, topic: &topic.name, group: name });
-        self.effects.edits.push(group_edit([topics, &topic.name, name], number, &[]));
-        self.effects.opened.push((Arc::clone(topic), name.to_owned(), number));
+        self.effects.edits.push(group_edit([topics, &topic.name, name], cursor, &[]));
+        self.effects.opened.push((Arc::clone(topic), name.to_owned(), cursor));
         self.needs(topic.component.durability);
     }
 
