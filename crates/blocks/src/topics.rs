@@ -45,7 +45,8 @@ pub struct Received {
 pub enum Settlement {
     /// Consumed, or dropped on purpose.
     Done,
-    /// Given up: published to `topic` of the same component and consumed, in one commit.
+    /// Given up: published to `topic` of the same component, without an expiry, and consumed, in one
+    /// commit.
     DeadLetter {
         /// The dead-letter topic.
         topic: String,

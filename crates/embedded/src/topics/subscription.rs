@@ -114,7 +114,8 @@ impl OpenGroup {
     async fn bury(&self, position: u64, dead_letters: &str) -> Result<(), Failure> {
         let component = &self.group.topic.component;
         let topic = self.core.registry.topic(component, dead_letters)?;
-        let message = self.find(position).await?;
+        // Its time may be what it was given up for; as a dead letter it has all of it.
+        let message = Outgoing { expires: None, ..self.find(position).await? };
         let group = Arc::clone(&self.group);
         self.core.ask(|reply| Request::Bury { group, position, topic, message, reply }).await?
     }

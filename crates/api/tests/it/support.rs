@@ -1,0 +1,197 @@
+//! An API on an engine of its own, and a way to call apps.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use floodway_api::{
+    Caller, Components, Outbox, ServerOptions, StoreComponent, TopicsComponent, deliver, serve,
+};
+use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
+use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
+use floodway_kit::http::{Answer, send};
+use floodway_policy::delivery::DeliveryPolicy;
+use floodway_policy::retry::Backoff;
+use floodway_policy::snapshot::TopicsPolicy;
+use http::{Request, Response};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running API of the app `me`, with stores `plain` and `out` (with an outbox to `events/outbox`), topics
+/// `events` and locks `locks`. Ends when it is dropped.
+pub(crate) struct Api {
+    pub(crate) address: SocketAddr,
+    shutdown: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+    _folder: tempfile::TempDir,
+}
+
+/// An API without apps.
+pub(crate) fn api() -> Api {
+    api_with(&[], ServerOptions::default(), Some("dead"))
+}
+
+/// An API that can call these apps and delivers to them.
+pub(crate) fn api_for(apps: &[(&str, SocketAddr)]) -> Api {
+    api_with(apps, ServerOptions::default(), Some("dead"))
+}
+
+pub(crate) fn api_with(
+    apps: &[(&str, SocketAddr)],
+    options: ServerOptions,
+    dead_letter: Option<&str>,
+) -> Api {
+    let folder = tempfile::tempdir().expect("a folder");
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    let shutdown = CancellationToken::new();
+    let apps: BTreeMap<String, SocketAddr> =
+        apps.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
+    let run = {
+        let (shutdown, data, dead_letter) =
+            (shutdown.clone(), folder.path().to_owned(), dead_letter.map(str::to_owned));
+        move || {
+            let engine = engine(&data);
+            let components = Arc::new(components(&engine, dead_letter));
+            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            runtime.expect("a runtime").block_on(async move {
+                let invoke: Rc<dyn Invoke> = Rc::new(Apps(apps.clone()));
+                let mut tasks = JoinSet::new();
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                let caller = Caller { app: "me".to_owned() };
+                tasks.spawn_local(serve(
+                    listener,
+                    caller,
+                    Arc::clone(&components),
+                    Rc::clone(&invoke),
+                    options,
+                    shutdown.clone(),
+                ));
+                for app in apps.into_keys() {
+                    let (components, invoke) = (Arc::clone(&components), Rc::clone(&invoke));
+                    tasks.spawn_local(deliver(app, components, invoke, None, shutdown.clone()));
+                }
+                tasks.join_all().await;
+            });
+            engine.close().expect("a clean end");
+        }
+    };
+    Api { address, shutdown, thread: Some(thread::spawn(run)), _folder: folder }
+}
+
+fn engine(folder: &std::path::Path) -> Engine {
+    let store = |name: &str| StoreOptions { name: name.to_owned(), durability: Durability::Fsync };
+    let options = Options {
+        stores: vec![store("plain"), store("out")],
+        topics: vec![TopicsOptions { name: "events".to_owned(), durability: Durability::Fsync }],
+        locks: vec!["locks".to_owned()],
+        limits: Limits::default(),
+    };
+    Engine::open(folder, options).expect("an engine").0
+}
+
+fn components(engine: &Engine, dead_letter: Option<String>) -> Components {
+    let store = |name: &str, outbox| StoreComponent { store: engine.store(name).expect("a store"), outbox };
+    let outbox = Outbox { topics: "events".to_owned(), topic: "outbox".to_owned() };
+    let backoff = Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(20) };
+    let policy = TopicsPolicy {
+        name: "events".to_owned(),
+        delivery: DeliveryPolicy { attempts: 3, backoff, timeout: Duration::from_secs(5) },
+        dead_letter,
+        in_flight_max: 8,
+    };
+    let mut components = Components::default();
+    components.stores.insert("plain".to_owned(), store("plain", None));
+    components.stores.insert("out".to_owned(), store("out", Some(outbox)));
+    let topics = TopicsComponent { topics: engine.topics("events").expect("topics"), policy };
+    components.topics.insert("events".to_owned(), topics);
+    components.locks.insert("locks".to_owned(), engine.locks("locks").expect("locks"));
+    components
+}
+
+impl Api {
+    /// A request with a JSON body.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Answer {
+        self.send_with(method, path, &[("content-type", "application/json")], body)
+    }
+
+    pub(crate) fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        send(self.address, method, path, headers, body.as_bytes()).expect("an answer")
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, "")
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !thread::panicking()
+        {
+            panic!("the API panicked");
+        }
+    }
+}
+
+/// The status and the code of an error answer.
+pub(crate) fn error_of(answer: &Answer) -> (u16, String) {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    assert!(body["message"].is_string(), "{}", answer.text());
+    (answer.status, body["errorCode"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Whether an error answer has the rich shape.
+pub(crate) fn is_rich(answer: &Answer) -> bool {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    body["details"][0]["domain"] == "dapr.io" && body["details"][0]["reason"].is_string()
+}
+
+/// Calls apps at fixed addresses, a connection per call.
+#[derive(Debug)]
+struct Apps(BTreeMap<String, SocketAddr>);
+
+impl Invoke for Apps {
+    fn knows(&self, service: &str) -> bool {
+        self.0.contains_key(service)
+    }
+
+    fn is_ready(&self, service: &str) -> bool {
+        self.knows(service)
+    }
+
+    fn invoke<'a>(
+        &'a self,
+        service: &'a str,
+        request: Request<Body>,
+    ) -> LocalFuture<'a, Result<Response<Body>, InvokeError>> {
+        Box::pin(async move {
+            let named = || service.to_owned();
+            let address =
+                self.0.get(service).ok_or_else(|| InvokeError::UnknownService { service: named() })?;
+            let unreachable = |detail| InvokeError::Unreachable { service: named(), detail };
+            let stream = TcpStream::connect(address).await.map_err(|error| unreachable(error.to_string()))?;
+            let broken =
+                |error: hyper::Error| InvokeError::Broken { service: named(), detail: error.to_string() };
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+            let mut connections = JoinSet::new();
+            connections.spawn_local(connection);
+            let response = sender.send_request(request).await.map_err(broken)?;
+            connections.detach_all();
+            Ok(response.map(Body::new))
+        })
+    }
+}
