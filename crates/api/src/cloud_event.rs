@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::DecodeError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use floodway_blocks::topics::Outgoing;
 use http::StatusCode;
+use http::header::HeaderMap;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
@@ -25,7 +27,21 @@ pub(crate) struct Draft<'a> {
     pub(crate) topics: &'a str,
     pub(crate) topic: &'a str,
     pub(crate) metadata: &'a Metadata,
-    pub(crate) traceparent: Option<&'a str>,
+    pub(crate) trace: Trace<'a>,
+}
+
+/// The trace that a publication belongs to, as its request's headers say (W3C Trace Context).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Trace<'a> {
+    parent: Option<&'a str>,
+    state: Option<&'a str>,
+}
+
+impl<'a> Trace<'a> {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        Self { parent: text("traceparent"), state: text("tracestate") }
+    }
 }
 
 /// The fields of an envelope in the order of their names, values as they were written.
@@ -39,9 +55,21 @@ const OVERRIDES: [&str; 7] = ["id", "source", "type", "subject", "traceid", "tra
 pub(crate) fn message(draft: &Draft<'_>) -> Result<Outgoing, ApiError> {
     let ttl = path::ttl(draft.metadata)?;
     let expires = ttl.map(|ttl| clock::wall() + ttl);
-    let is_raw = draft.metadata.get("rawPayload").is_some_and(|value| value == "true");
+    let is_raw = path::is_on(draft.metadata, "rawPayload");
     let payload = if is_raw { draft.payload.clone() } else { envelope(draft, ttl)? };
     Ok(Outgoing { payload, expires })
+}
+
+/// The payload that a JSON value stands for: JSON as it was written where the type is JSON (or none is
+/// given and it is no text), else a text without its quotes, or the bytes that it encodes.
+pub(crate) fn payload_of(event: &RawValue, content_type: &str) -> Result<Bytes, DecodeError> {
+    let essence = essence_of(content_type);
+    let text = if is_json(essence) { None } else { serde_json::from_str::<String>(event.get()).ok() };
+    match text {
+        None => Ok(Bytes::copy_from_slice(event.get().as_bytes())),
+        Some(text) if is_binary(essence) => STANDARD.decode(text).map(Bytes::from),
+        Some(text) => Ok(text.into()),
+    }
 }
 
 /// An envelope around a payload that was published raw, for its subscriber.
@@ -60,13 +88,18 @@ fn envelope(draft: &Draft<'_>, ttl: Option<Duration>) -> Result<Bytes, ApiError>
     set(&mut fields, "topic", draft.topic);
     set(&mut fields, "pubsubname", draft.topics);
     for name in OVERRIDES {
-        if let Some(value) = draft.metadata.get(&format!("cloudevent.{name}")) {
+        if let Some(value) = path::property(draft.metadata, &format!("cloudevent.{name}")) {
             set(&mut fields, name, value);
         }
     }
-    if let Some(parent) = draft.traceparent {
+    // A parent that metadata names is the trace; both names of it say the same.
+    let named = path::property(draft.metadata, "cloudevent.traceparent");
+    if let Some(parent) = named.or(draft.trace.parent) {
         set_missing(&mut fields, "traceparent", || parent.to_owned());
         set_missing(&mut fields, "traceid", || parent.to_owned());
+    }
+    if let Some(state) = draft.trace.state {
+        set_missing(&mut fields, "tracestate", || state.to_owned());
     }
     fill_gaps(&mut fields, draft.app);
     if let Some(expires) = ttl.and_then(|ttl| clock::rfc3339(clock::wall() + ttl)) {
@@ -79,6 +112,8 @@ fn given(draft: &Draft<'_>) -> Result<Fields, ApiError> {
     serde_json::from_slice(&draft.payload).map_err(|error| {
         let message = format!("the payload is no cloud event: {error}");
         ApiError::new(StatusCode::BAD_REQUEST, "ERR_PUBSUB_CLOUD_EVENTS_SER", message)
+            .rich("DAPR_PUBSUB_CLOUD_EVENT_CREATION", &[("appID", draft.app)])
+            .about("pubsub", draft.topics)
     })
 }
 
@@ -86,7 +121,7 @@ fn made(draft: &Draft<'_>) -> Fields {
     let mut fields = Fields::new();
     let content_type = if draft.content_type.is_empty() { "text/plain" } else { draft.content_type };
     set(&mut fields, "datacontenttype", content_type);
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence_of(content_type);
     if is_json(essence)
         && let Ok(data) = serde_json::from_slice::<Box<RawValue>>(&draft.payload)
     {
@@ -121,8 +156,13 @@ fn encode(fields: &Fields) -> Bytes {
     serde_json::to_vec(fields).expect("fields are JSON").into()
 }
 
+/// The type without its parameters.
+fn essence_of(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
 fn is_cloud_event(content_type: &str) -> bool {
-    content_type.starts_with(CLOUD_EVENT)
+    essence_of(content_type).eq_ignore_ascii_case(CLOUD_EVENT)
 }
 
 fn is_json(essence: &str) -> bool {
@@ -148,7 +188,7 @@ mod tests {
             topics: "events",
             topic: "orders",
             metadata: &metadata,
-            traceparent: None,
+            trace: Trace::default(),
         };
         let message = message(&draft).expect("a message");
         serde_json::from_slice(&message.payload)
@@ -193,6 +233,39 @@ mod tests {
     }
 
     #[test]
+    fn the_trace_of_the_request_is_passed_on() {
+        let headers = HeaderMap::from_iter([
+            ("traceparent".parse().unwrap(), http::HeaderValue::from_static("00-1-2-01")),
+            ("tracestate".parse().unwrap(), http::HeaderValue::from_static("a=b")),
+        ]);
+        let of = |metadata: &Metadata| {
+            let (payload, content_type) = ("x".into(), "");
+            let (app, topics, topic, trace) = ("order", "events", "orders", Trace::of(&headers));
+            let draft = Draft { payload, content_type, app, topics, topic, metadata, trace };
+            let message = message(&draft).expect("a message");
+            serde_json::from_slice::<Value>(&message.payload).expect("an envelope")
+        };
+        let event = of(&Metadata::new());
+        assert_eq!((&event["traceparent"], &event["traceid"]), (&json!("00-1-2-01"), &json!("00-1-2-01")));
+        assert_eq!(event["tracestate"], "a=b");
+        let event = of(&Metadata::from([("cloudevent.traceparent".to_owned(), "mine".to_owned())]));
+        assert_eq!((&event["traceparent"], &event["traceid"]), (&json!("mine"), &json!("mine")));
+    }
+
+    #[test]
+    fn a_value_stands_for_a_payload_by_its_type() {
+        let of = |value: &str, content_type: &str| {
+            let value = RawValue::from_string(value.to_owned()).expect("JSON");
+            payload_of(&value, content_type).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        assert_eq!(of(r#""a""#, "application/json").unwrap(), r#""a""#);
+        assert_eq!(of(r#""a""#, "text/plain").unwrap(), "a");
+        assert_eq!(of(r#"{"n":1.50}"#, "").unwrap(), r#"{"n":1.50}"#);
+        assert_eq!(of(r#""aGVsbG8=""#, "application/octet-stream").unwrap(), "hello");
+        assert!(of(r#""?""#, "application/octet-stream").is_err());
+    }
+
+    #[test]
     fn a_raw_payload_stays_as_it_is() {
         assert_eq!(made_of("x", "", &[("rawPayload", "true")]), json!("x"));
     }
@@ -207,7 +280,7 @@ mod tests {
             topics: "t",
             topic: "t",
             metadata: &metadata,
-            traceparent: None,
+            trace: Trace::default(),
         };
         assert_eq!(message(&draft).expect_err("no envelope").status, StatusCode::BAD_REQUEST);
     }

@@ -23,7 +23,12 @@ pub struct Components {
     /// What each app has subscribed to, once it has said so.
     subscriptions: Mutex<BTreeMap<String, Vec<Subscription>>>,
     subscribed: watch::Sender<BTreeSet<String>>,
+    /// What each app has added to its metadata.
+    extended: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
+
+/// The most keys that an app may add to its metadata.
+pub(crate) const EXTENSIONS_MAX: usize = 64;
 
 /// A state store.
 #[derive(Debug)]
@@ -72,6 +77,22 @@ impl Components {
 
     pub(crate) fn subscriptions_of(&self, app: &str) -> Vec<Subscription> {
         let all = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(app).cloned().unwrap_or_default()
+    }
+
+    /// Sets a key of an app's metadata; says no where there is no room for another.
+    pub(crate) fn extend(&self, app: &str, key: &str, text: &str) -> bool {
+        let mut all = self.extended.lock().unwrap_or_else(PoisonError::into_inner);
+        let extended = all.entry(app.to_owned()).or_default();
+        let has_room = extended.len() < EXTENSIONS_MAX || extended.contains_key(key);
+        if has_room {
+            extended.insert(key.to_owned(), text.to_owned());
+        }
+        has_room
+    }
+
+    pub(crate) fn extended_of(&self, app: &str) -> BTreeMap<String, String> {
+        let all = self.extended.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(app).cloned().unwrap_or_default()
     }
 }

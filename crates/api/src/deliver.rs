@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use floodway_blocks::invoke::{Body, Invoke};
+use floodway_blocks::invoke::{Body, BodyError, Invoke};
 use floodway_blocks::topics::{Position, Received, Settlement, Subscription as Group};
 use floodway_policy::retry::Backoff;
 use floodway_policy::{Rng, Time};
 use http::header::{HOST, HeaderValue};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +69,7 @@ pub async fn deliver(
     token: Option<String>,
     shutdown: CancellationToken,
 ) {
-    let token = token.and_then(|token| HeaderValue::from_str(&token).ok());
+    let token = token.and_then(|token| secret(&app, &token));
     let app = App { name: app.into(), components, invoke, token, clock: Clock::start(), shutdown };
     let Some(subscriptions) = app.shutdown.run_until_cancelled(app.discover()).await else { return };
     app.components.remember(&app.name, subscriptions.clone());
@@ -82,6 +82,16 @@ pub async fn deliver(
     while let Some(ended) = tasks.join_next().await {
         log_panic(ended);
     }
+}
+
+/// The token as a header that no log shows.
+fn secret(app: &str, token: &str) -> Option<HeaderValue> {
+    let value = HeaderValue::from_str(token).inspect_err(|error| {
+        tracing::error!(%error, app, "the API token cannot stand in a header: deliveries go without it");
+    });
+    let mut value = value.ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 // === impl App ===
@@ -114,7 +124,7 @@ impl App {
             status if !status.is_success() => return Err(format!("it answered {status}")),
             _ => {}
         }
-        let body = read(response).await?;
+        let body = read(response).await.map_err(|error| error.to_string())?;
         subscription::read(&self.name, &body).map_err(|error| format!("its answer cannot be read: {error}"))
     }
 
@@ -211,7 +221,7 @@ impl App {
     fn request(&self, method: &str, path: &str, body: Bytes) -> Request<Body> {
         let mut request = Request::new(Body::full(body));
         *request.method_mut() = method.parse().expect("a method");
-        *request.uri_mut() = path.parse().unwrap_or_default();
+        *request.uri_mut() = path.parse().expect("routes were checked when they were read");
         let host = HeaderValue::from_str(&self.name).expect("service names are plain");
         request.headers_mut().insert(HOST, host);
         if let Some(token) = &self.token {
@@ -225,7 +235,19 @@ impl App {
     }
 }
 
-async fn read(response: Response<Body>) -> Result<Bytes, String> {
-    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
-    body.map(http_body_util::Collected::to_bytes).map_err(|error| format!("its answer broke off: {error}"))
+/// Why an answer's body is not there.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("the answer is longer than {ANSWER_MAX} B")]
+    TooLong,
+    #[error("the answer broke off: {0}")]
+    Broken(#[source] BodyError),
+}
+
+async fn read(response: Response<Body>) -> Result<Bytes, ReadError> {
+    match Limited::new(response.into_body(), ANSWER_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ReadError::TooLong),
+        Err(error) => Err(ReadError::Broken(error)),
+    }
 }

@@ -9,6 +9,7 @@ use floodway_blocks::state::WriteError;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 /// An answer that is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    /// The reason of the rich shape.
-    pub(crate) reason: Option<&'static str>,
+    /// What the rich shape adds; empty for the simple one.
+    details: Vec<Value>,
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -26,30 +27,54 @@ struct Shape<'a> {
     #[serde(rename = "errorCode")]
     code: &'a str,
     message: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    details: Vec<Detail<'a>>,
-}
-
-#[derive(Serialize)]
-struct Detail<'a> {
-    #[serde(rename = "@type")]
-    kind: &'static str,
-    domain: &'static str,
-    reason: &'a str,
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
+    details: &'a [Value],
 }
 
 const MALFORMED: &str = "ERR_MALFORMED_REQUEST";
+const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
+const RESOURCE_INFO: &str = "type.googleapis.com/google.rpc.ResourceInfo";
+const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 
 // === impl ApiError ===
 
 impl ApiError {
+    /// In the simple shape.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), reason: None, retry_after: None }
+        Self { status, code, message: message.into(), details: Vec::new(), retry_after: None }
     }
 
-    /// The same in the rich shape.
-    pub(crate) fn rich(mut self, reason: &'static str) -> Self {
-        self.reason = Some(reason);
+    /// The same with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same in the rich shape: why, and what else is known.
+    pub(crate) fn rich(mut self, reason: &'static str, known: &[(&str, &str)]) -> Self {
+        let known: Map<_, _> = known.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
+        let mut info = json!({ "@type": ERROR_INFO, "domain": "dapr.io", "reason": reason });
+        if !known.is_empty() {
+            info["metadata"] = Value::Object(known);
+        }
+        self.details.push(info);
+        self
+    }
+
+    /// The same in the rich shape, and what it is about: a component, by its kind and name.
+    pub(crate) fn about(mut self, kind: &str, name: &str) -> Self {
+        let description = &self.message;
+        let info = json!({
+            "@type": RESOURCE_INFO, "resource_type": kind, "resource_name": name, "owner": "",
+            "description": description,
+        });
+        self.details.push(info);
+        self
+    }
+
+    /// The same in the rich shape, and which field of the request is wrong.
+    pub(crate) fn in_field(mut self, field: &str) -> Self {
+        let violation = json!({ "field": field, "description": self.message });
+        self.details.push(json!({ "@type": BAD_REQUEST, "field_violations": [violation] }));
         self
     }
 
@@ -86,11 +111,8 @@ impl ApiError {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let detail =
-            |reason| Detail { kind: "type.googleapis.com/google.rpc.ErrorInfo", domain: "dapr.io", reason };
-        let details = self.reason.map(detail).into_iter().collect();
-        let shape = Shape { code: self.code, message: &self.message, details };
-        let mut response = json(self.status, &shape);
+        let shape = Shape { code: self.code, message: &self.message, details: &self.details };
+        let mut response = answer(self.status, &shape);
         if let Some(after) = self.retry_after {
             // Whole seconds, rounded up: none at all would be no pause.
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
@@ -113,7 +135,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// An answer of JSON.
-pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+pub(crate) fn answer(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     let body = serde_json::to_vec(value).expect("our own answers are JSON");
     respond(status, "application/json", body.into())
 }
@@ -131,4 +153,47 @@ pub(crate) fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn of(error: &ApiError) -> Value {
+        serde_json::to_value(Shape { code: error.code, message: &error.message, details: &error.details })
+            .unwrap()
+    }
+
+    #[test]
+    fn has_two_shapes() {
+        let error = ApiError::malformed("no");
+        assert_eq!(of(&error), json!({ "errorCode": "ERR_MALFORMED_REQUEST", "message": "no" }));
+        let rich = error.rich("DAPR_X", &[("appID", "a")]).about("state", "s").in_field("k");
+        let details = json!([
+            { "@type": ERROR_INFO, "domain": "dapr.io", "reason": "DAPR_X", "metadata": { "appID": "a" } },
+            { "@type": RESOURCE_INFO, "resource_type": "state", "resource_name": "s", "owner": "",
+              "description": "no" },
+            { "@type": BAD_REQUEST, "field_violations": [{ "field": "k", "description": "no" }] },
+        ]);
+        assert_eq!(of(&rich)["details"], details);
+    }
+
+    #[test]
+    fn a_busy_engine_says_when_to_come_back() {
+        let retry_after = Duration::from_millis(1_200);
+        let busy = ApiError::failed("ERR_X", "x", &Failure::Overloaded { engine: "e", retry_after });
+        let response = busy.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
+    }
+
+    #[test]
+    fn a_failed_engine_says_what_lies_beneath() {
+        let source = Arc::new(std::io::Error::other("disk full"));
+        let failure = Failure::Io { engine: "e", attempt: "append".to_owned(), source };
+        let error = ApiError::failed("ERR_X", "x", &failure);
+        assert_eq!((error.status.as_u16(), error.retry_after), (500, None));
+        assert_eq!(error.message, "x: e could not append: disk full");
+    }
 }

@@ -8,7 +8,7 @@ use floodway_blocks::lock::{Locks, TryLock, Unlock};
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ApiError, json};
+use crate::error::{ApiError, answer};
 use crate::server::{Api, Call};
 
 #[derive(Debug, Deserialize)]
@@ -19,7 +19,7 @@ struct LockRequest {
     #[serde(default, alias = "lock_owner")]
     lock_owner: String,
     #[serde(default, alias = "expiry_in_seconds")]
-    expiry_in_seconds: i64,
+    expiry_in_seconds: i32,
 }
 
 /// `fencingToken` is an addition: it grows with every grant, and a store can refuse an older one.
@@ -51,7 +51,7 @@ pub(crate) async fn lock(api: &Api, store: &str, call: Call) -> Result<Response<
         TryLock::Granted(token) => Some(token.0),
         TryLock::Held => None,
     };
-    Ok(json(StatusCode::OK, &LockAnswer { success: fencing_token.is_some(), fencing_token }))
+    Ok(answer(StatusCode::OK, &LockAnswer { success: fencing_token.is_some(), fencing_token }))
 }
 
 /// POST: 200 with a number: 0 done, 1 no such lock, 2 another's.
@@ -66,7 +66,7 @@ pub(crate) async fn unlock(api: &Api, store: &str, call: Call) -> Result<Respons
         Unlock::NotHeld => 1,
         Unlock::NotOwner => 2,
     };
-    Ok(json(StatusCode::OK, &UnlockAnswer { status }))
+    Ok(answer(StatusCode::OK, &UnlockAnswer { status }))
 }
 
 async fn read(api: &Api, call: Call) -> Result<LockRequest, ApiError> {

@@ -1,15 +1,20 @@
 //! Health and metadata: what SDKs ask when they start.
 
+use std::collections::BTreeMap;
+
 use floodway_blocks::invoke::Body;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
-use crate::error::{ApiError, json, no_content};
+use crate::components::EXTENSIONS_MAX;
+use crate::error::{ApiError, answer, no_content};
 use crate::server::{Api, Call};
 use crate::subscription::Subscription;
 
 /// The API version that is followed, as SDKs read it.
 const RUNTIME_VERSION: &str = "1.18.3";
+/// The most bytes of a key that an app adds to its metadata, with its value.
+const EXTENSION_BYTES_MAX: usize = 4 << 10;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -17,8 +22,9 @@ struct Metadata<'a> {
     id: &'a str,
     runtime_version: &'static str,
     enabled_features: [&'static str; 0],
+    actors: [&'static str; 0],
     components: Vec<Component<'a>>,
-    extended: Extended,
+    extended: BTreeMap<String, String>,
     subscriptions: Vec<SubscriptionView<'a>>,
 }
 
@@ -29,12 +35,6 @@ struct Component<'a> {
     kind: &'static str,
     version: &'static str,
     capabilities: &'static [&'static str],
-}
-
-#[derive(Debug, Serialize)]
-struct Extended {
-    #[serde(rename = "daprRuntimeVersion")]
-    version: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,15 +72,33 @@ pub(crate) fn health(api: &Api, call: &Call) -> Result<Response<Body>, ApiError>
 /// GET: 200 with a body, without which some SDKs do not start.
 pub(crate) fn metadata(api: &Api) -> Response<Body> {
     let subscriptions = api.components.subscriptions_of(&api.caller.app);
+    let mut extended = api.components.extended_of(&api.caller.app);
+    extended.insert("daprRuntimeVersion".to_owned(), RUNTIME_VERSION.to_owned());
     let metadata = Metadata {
         id: &api.caller.app,
         runtime_version: RUNTIME_VERSION,
         enabled_features: [],
+        actors: [],
         components: components(api),
-        extended: Extended { version: RUNTIME_VERSION },
+        extended,
         subscriptions: subscriptions.iter().map(view).collect(),
     };
-    json(StatusCode::OK, &metadata)
+    answer(StatusCode::OK, &metadata)
+}
+
+/// PUT a text under a key of the app's metadata: 204.
+pub(crate) async fn extend(api: &Api, key: &str, call: Call) -> Result<Response<Body>, ApiError> {
+    let body = api.body(call.request).await?;
+    let text = std::str::from_utf8(&body)
+        .map_err(|error| ApiError::malformed(format!("the value is no UTF-8: {error}")))?;
+    if key.len() + text.len() > EXTENSION_BYTES_MAX {
+        let message = format!("a key and its value have more than {EXTENSION_BYTES_MAX} B");
+        return Err(ApiError::malformed(message));
+    }
+    if api.components.extend(&api.caller.app, key, text) {
+        return Ok(no_content());
+    }
+    Err(ApiError::malformed(format!("the metadata has {EXTENSIONS_MAX} keys already")))
 }
 
 fn components(api: &Api) -> Vec<Component<'_>> {

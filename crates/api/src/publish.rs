@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::DecodeError;
 use bytes::Bytes;
 use floodway_blocks::invoke::Body;
 use floodway_blocks::topics::Outgoing;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::cloud_event::{self, Draft};
+use crate::cloud_event::{self, Draft, Trace};
 use crate::components::TopicsComponent;
-use crate::error::{ApiError, json, no_content};
+use crate::error::{ApiError, answer, no_content};
 use crate::path::Metadata;
 use crate::server::{Api, Call};
 
@@ -55,17 +54,17 @@ pub(crate) async fn publish(
     call: Call,
 ) -> Result<Response<Body>, ApiError> {
     let component = find(api, topics, topic)?;
-    let content_type = text(call.request.headers(), CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
-    let traceparent = text(call.request.headers(), "traceparent").map(str::to_owned);
+    let headers = call.request.headers().clone();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let payload = api.body(call.request).await?;
     let draft = Draft {
         payload,
-        content_type: &content_type,
+        content_type,
         app: &api.caller.app,
         topics,
         topic,
         metadata: &call.metadata,
-        traceparent: traceparent.as_deref(),
+        trace: Trace::of(&headers),
     };
     let message = cloud_event::message(&draft)?;
     append(component, topics, topic, vec![message]).await?;
@@ -80,22 +79,33 @@ pub(crate) async fn bulk(
     call: Call,
 ) -> Result<Response<Body>, ApiError> {
     let component = find(api, topics, topic)?;
+    let headers = call.request.headers().clone();
     let body = api.body(call.request).await?;
-    let unreadable = |error| malformed(format!("failed to read the entries: {error}"));
-    let entries: Vec<Entry> = serde_json::from_slice(&body).map_err(unreadable)?;
-    check_ids(&entries)?;
+    let wrong = |reason, why: String| {
+        let message = format!("error in the events for topic {topic} pubsub {topics}: {why}");
+        let error = ApiError::new(StatusCode::BAD_REQUEST, "ERR_PUBSUB_EVENTS_SER", message);
+        error.rich(reason, &[("appID", &api.caller.app)]).about("pubsub", topics)
+    };
+    let entries: Result<Vec<Entry>, _> = serde_json::from_slice(&body);
+    let entries = entries.map_err(|error| wrong("DAPR_PUBSUB_UNMARSHAL_EVENTS", error.to_string()))?;
+    if !has_ids(&entries) {
+        let why = "entryId is duplicated or not present for entry".to_owned();
+        return Err(wrong("DAPR_PUBSUB_MARSHAL_EVENTS", why));
+    }
     let mut messages = Vec::with_capacity(entries.len());
     for entry in &entries {
         let mut metadata = call.metadata.clone();
         metadata.extend(entry.metadata.clone().unwrap_or_default());
         let draft = Draft {
-            payload: payload(entry)?,
+            payload: payload(entry).map_err(|error| {
+                wrong("DAPR_PUBSUB_MARSHAL_ENVELOPE", format!("entry {} is no base64: {error}", entry.id))
+            })?,
             content_type: &entry.content_type,
             app: &api.caller.app,
             topics,
             topic,
             metadata: &metadata,
-            traceparent: None,
+            trace: Trace::of(&headers),
         };
         messages.push(cloud_event::message(&draft)?);
     }
@@ -104,7 +114,7 @@ pub(crate) async fn bulk(
         Err(error) => {
             let failed = entries.iter().map(|entry| FailedEntry { id: &entry.id, error: &error.message });
             let failure = BulkFailure { failed: failed.collect(), code: error.code };
-            Ok(json(error.status, &failure))
+            Ok(answer(error.status, &failure))
         }
     }
 }
@@ -115,58 +125,45 @@ async fn append(
     topic: &str,
     messages: Vec<Outgoing>,
 ) -> Result<(), ApiError> {
-    let what = || format!("error when publish to topic {topic} in pubsub {topics}");
+    let what = || format!("error when publishing to topic {topic} in pubsub {topics}");
     let published = component.topics.publish(topic, messages).await;
     published.map_err(|error| {
-        ApiError::failed(PUBLISH_FAILED, &what(), &error).rich("DAPR_PUBSUB_PUBLISH_MESSAGE")
+        let known = [("topic", topic), ("error", &*error.to_string())];
+        ApiError::failed(PUBLISH_FAILED, &what(), &error)
+            .rich("DAPR_PUBSUB_PUBLISH_MESSAGE", &known)
+            .about("pubsub", topics)
     })
 }
 
-/// An entry's event: text without its quotes, bytes from base64 where the type says so, JSON as written.
-fn payload(entry: &Entry) -> Result<Bytes, ApiError> {
-    let Some(event) = &entry.event else { return Ok(Bytes::new()) };
-    let is_json = entry.content_type.contains("json");
-    let Some(text) = (!is_json).then(|| serde_json::from_str::<String>(event.get()).ok()).flatten() else {
-        return Ok(Bytes::copy_from_slice(event.get().as_bytes()));
-    };
-    if entry.content_type.starts_with("application/octet-stream") {
-        let wrong = |error| malformed(format!("entry {} is no base64: {error}", entry.id));
-        return STANDARD.decode(text).map(Bytes::from).map_err(wrong);
-    }
-    Ok(text.into())
+fn payload(entry: &Entry) -> Result<Bytes, DecodeError> {
+    entry
+        .event
+        .as_deref()
+        .map_or(Ok(Bytes::new()), |event| cloud_event::payload_of(event, &entry.content_type))
 }
 
-fn check_ids(entries: &[Entry]) -> Result<(), ApiError> {
+/// Whether each entry has an id of its own.
+fn has_ids(entries: &[Entry]) -> bool {
     let mut seen = BTreeSet::new();
-    for entry in entries {
-        if entry.id.is_empty() || !seen.insert(&entry.id) {
-            return Err(malformed("entryId is duplicated or not present for an entry".to_owned()));
-        }
-    }
-    Ok(())
-}
-
-fn malformed(message: String) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "ERR_PUBSUB_EVENTS_SER", message).rich("DAPR_PUBSUB_EVENTS_SER")
+    entries.iter().all(|entry| !entry.id.is_empty() && seen.insert(&entry.id))
 }
 
 fn find<'a>(api: &'a Api, topics: &str, topic: &str) -> Result<&'a TopicsComponent, ApiError> {
+    let known = [("appID", &*api.caller.app)];
     if api.components.topics.is_empty() {
-        let message = "no pubsub is configured";
+        let message = format!("pubsub {topics} is not configured");
         let error = ApiError::new(StatusCode::BAD_REQUEST, "ERR_PUBSUB_NOT_CONFIGURED", message);
-        return Err(error.rich("DAPR_PUBSUB_NOT_CONFIGURED"));
+        return Err(error.rich("DAPR_PUBSUB_NOT_CONFIGURED", &known));
     }
+    let component = api.components.topics.get(topics).ok_or_else(|| {
+        let message = format!("pubsub {topics} is not found");
+        ApiError::new(StatusCode::NOT_FOUND, "ERR_PUBSUB_NOT_FOUND", message)
+            .rich("DAPR_PUBSUB_NOT_FOUND", &known)
+    })?;
     if topic.is_empty() {
         let message = format!("topic is empty in pubsub {topics}");
-        let error = ApiError::new(StatusCode::NOT_FOUND, "ERR_TOPIC_EMPTY", message);
-        return Err(error.rich("DAPR_PUBSUB_TOPIC_EMPTY"));
+        let error = ApiError::new(StatusCode::NOT_FOUND, "ERR_TOPIC_NAME_EMPTY", message);
+        return Err(error.rich("DAPR_PUBSUB_TOPIC_NAME_EMPTY", &known).about("pubsub", topics));
     }
-    api.components.topics.get(topics).ok_or_else(|| {
-        let message = format!("pubsub {topics} is not found");
-        ApiError::new(StatusCode::NOT_FOUND, "ERR_PUBSUB_NOT_FOUND", message).rich("DAPR_PUBSUB_NOT_FOUND")
-    })
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+    Ok(component)
 }

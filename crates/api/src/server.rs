@@ -1,15 +1,19 @@
 //! The listener of one replica's port, and the way from a request to its block.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_blocks::invoke::{Body, Invoke};
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::components::Components;
-use crate::error::{ApiError, respond};
+use crate::error::{ApiError, no_content, respond};
 use crate::path::{self, Metadata};
 use crate::{invoke, lock, metadata, publish, state};
 
@@ -33,12 +37,18 @@ pub struct Caller {
 }
 
 /// How the API answers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServerOptions {
     /// Required of every request but health checks, where it is set.
     pub token: Option<String>,
     /// Largest request body in bytes.
     pub body_max: usize,
+    /// Operations of one transaction. A store's own bound counts its changes and messages together.
+    pub operations_max: usize,
+    /// Open connections of the port; more wait until one ends.
+    pub connections_max: usize,
+    /// Time that requests under way have to end in at shutdown; then their connections are cut.
+    pub grace: Duration,
     /// Status of a transaction that lost a race. Dapr answers 500, which cannot be told from an outage.
     pub transaction_mismatch: StatusCode,
 }
@@ -57,7 +67,7 @@ pub(crate) struct Api {
 pub(crate) struct Call {
     pub(crate) request: Request<Incoming>,
     /// All parameters of the query.
-    pub(crate) query: std::collections::BTreeMap<String, String>,
+    pub(crate) query: BTreeMap<String, String>,
     /// Those that are request metadata.
     pub(crate) metadata: Metadata,
 }
@@ -65,14 +75,30 @@ pub(crate) struct Call {
 // === impl ServerOptions ===
 
 impl Default for ServerOptions {
-    /// No token, 4 MiB, 409.
+    /// No token, 4 MiB, 5,000 operations, 4,096 connections, 10 s, 409.
     fn default() -> Self {
-        Self { token: None, body_max: 4 << 20, transaction_mismatch: StatusCode::CONFLICT }
+        Self {
+            token: None,
+            body_max: 4 << 20,
+            operations_max: 5_000,
+            connections_max: 4_096,
+            grace: Duration::from_secs(10),
+            transaction_mismatch: StatusCode::CONFLICT,
+        }
+    }
+}
+
+impl fmt::Debug for ServerOptions {
+    /// Without the token, which is a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("ServerOptions");
+        fields.field("has_token", &self.token.is_some()).field("body_max", &self.body_max);
+        fields.finish_non_exhaustive()
     }
 }
 
 /// Serves one replica's port on this worker's thread until `shutdown`; then requests under way are
-/// finished. Must run in a `LocalSet`.
+/// finished within [`ServerOptions::grace`]. Must run in a `LocalSet`.
 pub async fn serve(
     listener: TcpListener,
     caller: Caller,
@@ -84,10 +110,11 @@ pub async fn serve(
     let api = Rc::new(Api { caller, components, invoke, options });
     let mut connections = JoinSet::new();
     loop {
+        let has_room = connections.len() < api.options.connections_max;
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn_local(connection(Rc::clone(&api), stream, shutdown.clone()));
+            accepted = listener.accept(), if has_room => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn_local(connection(Rc::clone(&api), stream, peer, shutdown.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection to the API could not be taken");
@@ -98,13 +125,28 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
         }
     }
-    while let Some(ended) = connections.join_next().await {
-        log_panic(ended);
-    }
+    drop(listener);
+    drain(connections, api.options.grace).await;
 }
 
+/// A request's line and headers together are refused when they go on beyond this size (as much as one read
+/// brings more is taken), or when there are more headers.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const HEADERS_MAX: usize = 100;
 /// Out of descriptors or memory: what is open goes on, and may end soon.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+async fn drain(mut connections: JoinSet<()>, grace: Duration) {
+    let ended = async {
+        while let Some(ended) = connections.join_next().await {
+            log_panic(ended);
+        }
+    };
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!(connections = connections.len(), ?grace, "requests to the API did not end in time");
+        connections.shutdown().await;
+    }
+}
 
 pub(crate) fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
@@ -114,16 +156,18 @@ pub(crate) fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn connection(api: Rc<Api>, stream: TcpStream, shutdown: CancellationToken) {
+async fn connection(api: Rc<Api>, stream: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "a connection was gone at once");
     }
     let service = service_fn(|request| {
         let api = Rc::clone(&api);
-        async move { Ok::<_, Infallible>(api.answer(request).await) }
+        async move { Ok::<_, Infallible>(api.answer(request, peer.ip()).await) }
     });
     let mut builder = http1::Builder::new();
+    // A connection may be idle for as long as its caller likes: closing it could cross with a request.
     builder.timer(TokioTimer::new()).header_read_timeout(None);
+    builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -140,54 +184,50 @@ async fn connection(api: Rc<Api>, stream: TcpStream, shutdown: CancellationToken
 // === impl Api ===
 
 impl Api {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        match self.try_answer(request).await {
-            Ok(response) => response,
-            Err(error) => error.into_response(),
-        }
-    }
-
-    async fn try_answer(&self, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         if !self.may_call(&request) {
             let text = Bytes::from_static(b"invalid api token");
-            return Ok(respond(StatusCode::UNAUTHORIZED, "text/plain; charset=utf-8", text));
+            return respond(StatusCode::UNAUTHORIZED, "text/plain; charset=utf-8", text);
         }
-        if let Some(target) = invoke::target_by_header(request.headers()) {
-            return invoke::invoke(self, &target, None, request).await;
-        }
-        if let Some((target, method)) = invoke::target_by_path(request.uri().path())? {
-            return invoke::invoke(self, &target, Some(method), request).await;
-        }
-        let segments = path::segments(request.uri().path())?;
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let query = path::query(request.uri())?;
-        let metadata = path::metadata(&query);
-        self.route(&segments, Call { request, query, metadata }).await
+        let answer = self.route(request, peer).await;
+        answer.unwrap_or_else(ApiError::into_response)
     }
 
-    async fn route(&self, segments: &[&str], call: Call) -> Result<Response<Body>, ApiError> {
-        let method = call.request.method().clone();
-        let writes = method == Method::POST || method == Method::PUT;
-        match segments {
-            ["v1.0", "healthz"] if method == Method::GET => metadata::health(self, &call),
-            ["v1.0", "healthz", "outbound"] if method == Method::GET => Ok(crate::error::no_content()),
-            ["v1.0", "metadata"] if method == Method::GET => Ok(metadata::metadata(self)),
+    /// Finds the block that a path names. All other paths are calls to services, so a service's own path
+    /// that looks like a block's is reached only by `/v1.0/invoke`.
+    async fn route(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Body>, ApiError> {
+        let path = request.uri().path();
+        if invoke::is_named(path) {
+            return invoke::invoke(self, request, peer).await;
+        }
+        let segments = path::segments(path).unwrap_or_default();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let method = request.method();
+        let (reads, writes) = (method == Method::GET, method == Method::POST || method == Method::PUT);
+        let (posts, puts) = (method == Method::POST, method == Method::PUT);
+        let deletes = method == Method::DELETE;
+        let query = path::query(request.uri());
+        let metadata = path::metadata(&query);
+        let call = Call { request, query, metadata };
+        match segments[..] {
+            ["v1.0", "healthz"] if reads => metadata::health(self, &call),
+            ["v1.0", "healthz", "outbound"] if reads => Ok(no_content()),
+            ["v1.0", "metadata"] if reads => Ok(metadata::metadata(self)),
+            ["v1.0", "metadata", key] if puts => metadata::extend(self, key, call).await,
             ["v1.0", "state", store] if writes => state::save(self, store, call).await,
             ["v1.0", "state", store, "bulk"] if writes => state::bulk(self, store, call).await,
-            ["v1.0", "state", store, "transaction"] if writes => state::transaction(self, store, call).await,
-            ["v1.0", "state", store, key] if method == Method::GET => state::get(self, store, key).await,
-            ["v1.0", "state", store, key] if method == Method::DELETE => {
-                state::delete(self, store, key, &call).await
-            }
-            ["v1.0" | "v1.0-alpha1", "publish", "bulk", topics, topic @ ..] if writes => {
+            ["v1.0", "state", store, "transaction"] if writes => state::transact(self, store, call).await,
+            ["v1.0", "state", store, key] if reads => state::read(self, store, key).await,
+            ["v1.0", "state", store, key] if deletes => state::delete(self, store, key, &call).await,
+            ["v1.0" | "v1.0-alpha1", "publish", "bulk", topics, ref topic @ ..] if writes => {
                 publish::bulk(self, topics, &topic.join("/"), call).await
             }
-            ["v1.0", "publish", topics, topic @ ..] if writes => {
+            ["v1.0", "publish", topics, ref topic @ ..] if writes => {
                 publish::publish(self, topics, &topic.join("/"), call).await
             }
-            ["v1.0-alpha1", "lock", store] if writes => lock::lock(self, store, call).await,
-            ["v1.0-alpha1", "unlock", store] if writes => lock::unlock(self, store, call).await,
-            _ => Err(invoke::no_target()),
+            ["v1.0-alpha1", "lock", store] if posts => lock::lock(self, store, call).await,
+            ["v1.0-alpha1", "unlock", store] if posts => lock::unlock(self, store, call).await,
+            _ => invoke::invoke(self, call.request, peer).await,
         }
     }
 
@@ -195,11 +235,11 @@ impl Api {
     /// of the right length.
     fn may_call(&self, request: &Request<Incoming>) -> bool {
         let Some(token) = &self.options.token else { return true };
-        let path = request.uri().path();
-        if request.method() == Method::GET && (path == "/v1.0/healthz" || path == "/v1.0/healthz/outbound") {
+        let path = request.uri().path().trim_matches('/');
+        if request.method() == Method::GET && (path == "v1.0/healthz" || path == "v1.0/healthz/outbound") {
             return true;
         }
-        let given = request.headers().get(API_TOKEN).map_or(&b""[..], |given| given.as_bytes());
+        let given = request.headers().get(API_TOKEN).map_or(&b""[..], HeaderValue::as_bytes);
         let differences = given.iter().zip(token.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
         given.len() == token.len() && differences == 0
     }
@@ -207,13 +247,27 @@ impl Api {
     /// A request's whole body, up to the limit.
     pub(crate) async fn body(&self, request: Request<Incoming>) -> Result<Bytes, ApiError> {
         let limit = self.options.body_max;
-        match Limited::new(request.into_body(), limit).collect().await {
+        let mut body = request.into_body();
+        match Limited::new(&mut body, limit).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(error) if error.is::<LengthLimitError>() => {
+                discard(body, limit).await;
                 let message = format!("the request body is larger than {limit} B");
-                Err(ApiError { status: StatusCode::PAYLOAD_TOO_LARGE, ..ApiError::malformed(message) })
+                Err(ApiError::malformed(message).with_status(StatusCode::PAYLOAD_TOO_LARGE))
             }
             Err(error) => Err(ApiError::malformed(format!("the request body broke off: {error}"))),
+        }
+    }
+}
+
+/// Reads what is left of a body that is refused, up to `most` bytes more: a caller that still sends when
+/// its connection ends may never see the answer.
+pub(crate) async fn discard(mut body: Incoming, most: usize) {
+    let mut left = most;
+    while let Some(Ok(frame)) = body.frame().await {
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(rest) => left = rest,
+            None => return,
         }
     }
 }

@@ -1,25 +1,29 @@
 //! State over HTTP.
 
+mod transaction;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_blocks::invoke::Body;
-use floodway_blocks::state::{Change, Effect, Etag, Item, Outbound, Precondition, Transaction, WriteError};
+use floodway_blocks::state::{Change, Effect, Etag, Item, Precondition, WriteError};
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH};
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock;
-use crate::cloud_event::{self, Draft};
-use crate::components::{Outbox, StoreComponent};
-use crate::error::{ApiError, json, no_content};
+use crate::components::StoreComponent;
+use crate::error::{ApiError, answer, no_content};
 use crate::path::{self, Metadata};
 use crate::server::{Api, Call};
+
+pub(crate) use self::transaction::transact;
 
 const EXPIRES: HeaderName = HeaderName::from_static("metadata.ttlexpiretime");
 /// Separates the app from the key, so a key cannot hold it.
 const SEPARATOR: &str = "||";
+const FIRST_WRITE: &str = "first-write";
 
 #[derive(Debug, Deserialize)]
 struct SaveItem {
@@ -32,16 +36,21 @@ struct SaveItem {
     metadata: Option<Metadata>,
     #[serde(default)]
     options: Option<Options>,
+    #[serde(default, rename = "contentType")]
+    content_type: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct Options {
     #[serde(default)]
-    concurrency: String,
+    concurrency: Option<String>,
+    #[serde(default)]
+    consistency: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 struct BulkRequest {
+    #[serde(default)]
     keys: Vec<String>,
 }
 
@@ -56,24 +65,10 @@ struct BulkItem<'a> {
     metadata: Option<Metadata>,
 }
 
-#[derive(Debug, Deserialize)]
-struct TransactionRequest {
-    #[serde(default)]
-    operations: Vec<Operation>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Operation {
-    operation: String,
-    request: SaveItem,
-}
-
 /// GET one key: 200 with the value, 204 where there is none.
-pub(crate) async fn get(api: &Api, store: &str, key: &str) -> Result<Response<Body>, ApiError> {
+pub(crate) async fn read(api: &Api, store: &str, key: &str) -> Result<Response<Body>, ApiError> {
     let component = find(api, store)?;
-    let key = full_key(api, key)?;
+    let key = full_key(api, store, key)?;
     let found = component.store.get(&key).await;
     let failed =
         |error| ApiError::failed("ERR_STATE_GET", &format!("fail to get {key} from {store}"), &error);
@@ -96,7 +91,7 @@ pub(crate) async fn save(api: &Api, store: &str, call: Call) -> Result<Response<
     if items.is_empty() {
         return Ok(no_content());
     }
-    let changes = items.into_iter().map(|item| upsert(api, item, &call.metadata));
+    let changes = items.into_iter().map(|item| upsert(api, store, item, &call.metadata));
     let changes = changes.collect::<Result<Vec<_>, _>>()?;
     let verdicts = component.store.write_each(changes).await;
     first_error("ERR_STATE_SAVE", &format!("failed saving state in state store {store}"), verdicts)
@@ -113,8 +108,8 @@ pub(crate) async fn delete(
     let etag = call.request.headers().get(IF_MATCH).and_then(|etag| etag.to_str().ok());
     let etag = etag.map(|etag| etag.trim_matches('"'));
     // A removal has no first write: without an etag there is nothing to compare.
-    let precondition = precondition(etag, "");
-    let change = Change { key: full_key(api, key)?, effect: Effect::Delete, precondition };
+    let precondition = precondition(etag, None);
+    let change = Change { key: full_key(api, store, key)?, effect: Effect::Delete, precondition };
     let verdicts = component.store.write_each(vec![change]).await;
     first_error("ERR_STATE_DELETE", &format!("failed deleting state with key {key}"), verdicts)
 }
@@ -124,98 +119,29 @@ pub(crate) async fn bulk(api: &Api, store: &str, call: Call) -> Result<Response<
     let component = find(api, store)?;
     let body = api.body(call.request).await?;
     let BulkRequest { keys } = parse(&body)?;
-    let full = keys.iter().map(|key| full_key(api, key)).collect::<Result<Vec<_>, _>>()?;
+    let full = keys.iter().map(|key| full_key(api, store, key)).collect::<Result<Vec<_>, _>>()?;
     let found = component.store.get_many(&full).await;
     let failed = |error| ApiError::failed("ERR_STATE_BULK_GET", "fail to bulk get", &error);
     let found = found.map_err(failed)?;
     let items: Vec<BulkItem<'_>> = keys.iter().zip(found).map(|(key, item)| bulk_item(key, item)).collect();
-    Ok(json(StatusCode::OK, &items))
+    Ok(answer(StatusCode::OK, &items))
 }
 
-/// POST operations: all in order, or none; with an outbox their messages too.
-pub(crate) async fn transaction(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
-    let component = find(api, store)?;
-    let body = api.body(call.request).await?;
-    let request: TransactionRequest = parse(&body)?;
-    let mut metadata = request.metadata.unwrap_or_default();
-    metadata.extend(call.metadata);
-    let transaction = compose(api, component, request.operations, &metadata)?;
-    if transaction.changes.is_empty() && transaction.outbox.is_empty() {
-        return Ok(no_content());
-    }
-    let mismatch = api.options.transaction_mismatch;
-    let what = "error while executing state transaction";
-    let failed = |error| ApiError::write("ERR_STATE_TRANSACTION", what, &error, mismatch);
-    component.store.transact(transaction).await.map_err(failed)?;
-    Ok(no_content())
-}
-
-/// The changes and messages of a transaction. An upsert on a store with an outbox is published; one that
-/// is marked as projection is published in the place of the upsert of the same key, and stored nowhere.
-fn compose(
-    api: &Api,
-    component: &StoreComponent,
-    operations: Vec<Operation>,
-    metadata: &Metadata,
-) -> Result<Transaction, ApiError> {
-    let mut transaction = Transaction::default();
-    let projected: Vec<String> =
-        operations.iter().filter(|op| op.is_projection()).map(|op| op.request.key.clone()).collect();
-    for operation in operations {
-        let is_projection = operation.is_projection();
-        let change = match operation.operation.as_str() {
-            "upsert" => {
-                if let Some(outbox) = &component.outbox
-                    && (is_projection || !projected.contains(&operation.request.key))
-                {
-                    transaction.outbox.push(message(api, outbox, &operation.request, metadata)?);
-                }
-                upsert(api, operation.request, metadata)?
-            }
-            "delete" => removal(api, &operation.request)?,
-            other => {
-                let message = format!("operation type {other} not supported");
-                let code = "ERR_NOT_SUPPORTED_STATE_OPERATION";
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, code, message));
-            }
-        };
-        if !is_projection {
-            transaction.changes.push(change);
-        }
-    }
-    Ok(transaction)
-}
-
-fn message(api: &Api, outbox: &Outbox, item: &SaveItem, metadata: &Metadata) -> Result<Outbound, ApiError> {
-    let mut metadata = metadata.clone();
-    metadata.extend(item.metadata.clone().unwrap_or_default());
-    let content_type = metadata.get("datacontenttype").map_or("application/json", String::as_str);
-    let draft = Draft {
-        payload: Bytes::copy_from_slice(value_of(item).as_bytes()),
-        content_type,
-        app: &api.caller.app,
-        topics: &outbox.topics,
-        topic: &outbox.topic,
-        metadata: &metadata,
-        traceparent: None,
-    };
-    let message = cloud_event::message(&draft)?;
-    Ok(Outbound { topics: outbox.topics.clone(), topic: outbox.topic.clone(), message })
-}
-
-fn upsert(api: &Api, item: SaveItem, request: &Metadata) -> Result<Change, ApiError> {
+fn upsert(api: &Api, store: &str, item: SaveItem, request: &Metadata) -> Result<Change, ApiError> {
     let mut metadata = item.metadata.clone().unwrap_or_default();
     metadata.extend(request.iter().map(|(name, value)| (name.clone(), value.clone())));
     let ttl: Option<Duration> = path::ttl(&metadata)?;
     let value = Bytes::copy_from_slice(value_of(&item).as_bytes());
-    let concurrency = item.options.unwrap_or_default().concurrency;
-    let precondition = precondition(item.etag.as_deref(), &concurrency);
-    Ok(Change { key: full_key(api, &item.key)?, effect: Effect::Put { value, ttl }, precondition })
+    let options = item.options.unwrap_or_default();
+    one_of("concurrency", options.concurrency.as_deref(), [FIRST_WRITE, "last-write"])?;
+    one_of("consistency", options.consistency.as_deref(), ["eventual", "strong"])?;
+    let precondition = precondition(item.etag.as_deref(), options.concurrency.as_deref());
+    Ok(Change { key: full_key(api, store, &item.key)?, effect: Effect::Put { value, ttl }, precondition })
 }
 
-fn removal(api: &Api, item: &SaveItem) -> Result<Change, ApiError> {
-    let precondition = precondition(item.etag.as_deref(), "");
-    Ok(Change { key: full_key(api, &item.key)?, effect: Effect::Delete, precondition })
+fn removal(api: &Api, store: &str, item: &SaveItem) -> Result<Change, ApiError> {
+    let precondition = precondition(item.etag.as_deref(), None);
+    Ok(Change { key: full_key(api, store, &item.key)?, effect: Effect::Delete, precondition })
 }
 
 /// The value as it was written: numbers keep their digits.
@@ -223,10 +149,19 @@ fn value_of(item: &SaveItem) -> &str {
     item.value.as_deref().map_or("null", RawValue::get)
 }
 
-fn precondition(etag: Option<&str>, concurrency: &str) -> Precondition {
+/// A word that is not known is refused: a wish for safety must not be passed over. None is none.
+fn one_of(what: &str, word: Option<&str>, known: [&str; 2]) -> Result<(), ApiError> {
+    match word {
+        None | Some("") => Ok(()),
+        Some(word) if known.contains(&word) => Ok(()),
+        Some(word) => Err(ApiError::malformed(format!("unrecognized {what} value {word}"))),
+    }
+}
+
+fn precondition(etag: Option<&str>, concurrency: Option<&str>) -> Precondition {
     match etag.filter(|etag| !etag.is_empty()) {
         Some(etag) => Precondition::Matches(Etag(etag.to_owned())),
-        None if concurrency == "first-write" => Precondition::Absent,
+        None if concurrency == Some(FIRST_WRITE) => Precondition::Absent,
         None => Precondition::None,
     }
 }
@@ -249,28 +184,30 @@ fn raw(value: &Bytes) -> Box<RawValue> {
     RawValue::from_string(text.clone().into_owned()).unwrap_or_else(|_| quoted())
 }
 
-fn full_key(api: &Api, key: &str) -> Result<String, ApiError> {
+fn full_key(api: &Api, store: &str, key: &str) -> Result<String, ApiError> {
     if key.is_empty() {
-        return Err(ApiError::malformed("the key is empty"));
+        return Err(ApiError::malformed("\"key\" is a required field"));
     }
     if key.contains(SEPARATOR) {
         let message = format!("input key/keyPrefix '{key}' can't contain '{SEPARATOR}'");
-        return Err(ApiError::malformed(message).rich("DAPR_STATE_ILLEGAL_KEY"));
+        let error = ApiError::malformed(message).rich("DAPR_STATE_ILLEGAL_KEY", &[]);
+        return Err(error.about("state", store).in_field(key));
     }
     Ok(format!("{}{SEPARATOR}{key}", api.caller.app))
 }
 
 fn find<'a>(api: &'a Api, store: &str) -> Result<&'a StoreComponent, ApiError> {
+    let known = [("appID", &*api.caller.app)];
     if api.components.stores.is_empty() {
-        let message = "state store is not configured";
-        let error =
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "ERR_STATE_STORE_NOT_CONFIGURED", message);
-        return Err(error.rich("DAPR_STATE_NOT_CONFIGURED"));
+        let message = format!("state store {store} is not configured");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let error = ApiError::new(status, "ERR_STATE_STORE_NOT_CONFIGURED", message);
+        return Err(error.rich("DAPR_STATE_NOT_CONFIGURED", &known));
     }
     api.components.stores.get(store).ok_or_else(|| {
         let message = format!("state store {store} is not found");
         ApiError::new(StatusCode::BAD_REQUEST, "ERR_STATE_STORE_NOT_FOUND", message)
-            .rich("DAPR_STATE_NOT_FOUND")
+            .rich("DAPR_STATE_NOT_FOUND", &known)
     })
 }
 
@@ -293,11 +230,4 @@ fn first_error(
 fn insert_text(headers: &mut http::HeaderMap, name: HeaderName, text: &str) {
     let value = HeaderValue::from_str(text).expect("etags and times are plain text");
     headers.insert(name, value);
-}
-
-impl Operation {
-    fn is_projection(&self) -> bool {
-        let metadata = self.request.metadata.as_ref();
-        metadata.and_then(|metadata| metadata.get("outbox.projection")).is_some_and(|value| value == "true")
-    }
 }

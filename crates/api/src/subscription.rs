@@ -1,8 +1,10 @@
 //! What an app subscribes to, as it answers `GET /dapr/subscribe`.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
 
-use crate::path::Metadata;
+use http::uri::PathAndQuery;
+use serde::Deserialize;
+use serde_json::Value;
 
 /// One subscription of an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,7 @@ pub(crate) struct Subscription {
 
 #[derive(Debug, Deserialize)]
 struct Entry {
+    #[serde(alias = "pubsubName", alias = "PubsubName", alias = "pubSubName")]
     pubsubname: String,
     topic: String,
     #[serde(default)]
@@ -29,8 +32,9 @@ struct Entry {
     routes: Option<Routes>,
     #[serde(default, rename = "deadLetterTopic", alias = "deadlettertopic")]
     dead_letter: Option<String>,
+    /// Any values: an app's slip in one of them must not cost it all its subscriptions.
     #[serde(default)]
-    metadata: Option<Metadata>,
+    metadata: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,7 +54,17 @@ struct Rule {
 /// Reads an app's answer. What cannot be served is left out, with a warning that says why.
 pub(crate) fn read(app: &str, body: &[u8]) -> Result<Vec<Subscription>, serde_json::Error> {
     let entries: Option<Vec<Entry>> = serde_json::from_slice(body)?;
-    Ok(entries.unwrap_or_default().into_iter().filter_map(|entry| subscription(app, entry)).collect())
+    let mut subscriptions: Vec<Subscription> = Vec::new();
+    for subscription in entries.unwrap_or_default().into_iter().filter_map(|entry| subscription(app, entry)) {
+        let Subscription { topics, topic, route, .. } = &subscription;
+        let is_same = |other: &Subscription| other.topics == *topics && other.topic == *topic;
+        if subscriptions.iter().any(is_same) {
+            tracing::warn!(app, topics, topic, route, "a second subscription to a topic is left out");
+            continue;
+        }
+        subscriptions.push(subscription);
+    }
+    Ok(subscriptions)
 }
 
 fn subscription(app: &str, entry: Entry) -> Option<Subscription> {
@@ -70,8 +84,13 @@ fn subscription(app: &str, entry: Entry) -> Option<Subscription> {
         tracing::warn!(app, topics, topic, "a subscription without a route is left out");
         return None;
     };
-    let is_raw = metadata.is_some_and(|metadata| metadata.get("rawPayload").is_some_and(|raw| raw == "true"));
     let route = if route.starts_with('/') { route } else { format!("/{route}") };
+    if let Err(error) = route.parse::<PathAndQuery>() {
+        tracing::error!(%error, app, topics, topic, route, "a subscription whose route is no path is left out");
+        return None;
+    }
+    let raw = metadata.and_then(|mut metadata| metadata.remove("rawPayload"));
+    let is_raw = raw.is_some_and(|raw| raw == "true" || raw == true);
     Some(Subscription { topics, topic, route, dead_letter: dead_letter.filter(not_empty), is_raw })
 }
 
@@ -90,6 +109,19 @@ mod tests {
             {"pubsubname":"p","topic":"b","routes":{"rules":[{"match":"x","path":"/x"}],"default":"b"}},
             {"pubsubname":"p","topic":"c"}]"#;
         assert_eq!(routes(body), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn leaves_out_what_cannot_be_served() {
+        let body = r#"[{"pubsubname":"p","topic":"a","route":"/a b"},
+            {"pubsubname":"p","topic":"b","routes":{"rules":[{"match":"x","path":"/x"}]}},
+            {"pubsubName":"p","topic":"c","route":"/c","metadata":{"n":1,"rawPayload":true}},
+            {"pubsubname":"p","topic":"c","route":"/again"}]"#;
+        let read = read("app", body.as_bytes()).expect("JSON");
+        assert_eq!(
+            read.iter().map(|found| (&*found.route, found.is_raw)).collect::<Vec<_>>(),
+            [("/c", true)]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use super::{App, read};
+use super::{App, ReadError, read};
 use crate::cloud_event;
 use crate::components::TopicsComponent;
 use crate::subscription::Subscription;
@@ -41,7 +41,7 @@ pub(super) struct Settled {
 
 #[derive(Debug, Deserialize)]
 struct Answer {
-    #[serde(default)]
+    #[serde(default, alias = "Status", alias = "STATUS")]
     status: Option<String>,
 }
 
@@ -111,7 +111,7 @@ impl Post {
             match self.app.invoke.invoke(&self.app.name, request).await {
                 Ok(response) => {
                     let status = response.status();
-                    outcome(status, read(response).await.as_deref().unwrap_or_default())
+                    self.outcome(status, read(response).await)
                 }
                 Err(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. }) => Outcome::Unreachable,
                 Err(error) => {
@@ -121,6 +121,19 @@ impl Post {
             }
         };
         tokio::time::timeout(self.policy.timeout, whole).await.unwrap_or(Outcome::Failed)
+    }
+
+    /// A success that breaks off may have meant something else: the message comes again. One that is too
+    /// long to be a status is none.
+    fn outcome(&self, status: StatusCode, body: Result<Bytes, ReadError>) -> Outcome {
+        match body {
+            Ok(body) => outcome(status, &body),
+            Err(error @ ReadError::Broken(_)) if status.is_success() => {
+                tracing::debug!(%error, topic = self.topic, "a delivery failed");
+                Outcome::Failed
+            }
+            Err(ReadError::TooLong | ReadError::Broken(_)) => outcome(status, b""),
+        }
     }
 }
 
@@ -161,6 +174,7 @@ mod tests {
             assert_eq!(of(200, body), Outcome::Success, "{body}");
         }
         assert_eq!(of(200, r#"{"status":"RETRY"}"#), Outcome::Retry);
+        assert_eq!(of(200, r#"{"Status":"RETRY"}"#), Outcome::Retry);
         assert_eq!(of(200, r#"{"status":"WHAT"}"#), Outcome::Retry);
         assert_eq!(of(204, r#"{"status":"DROP"}"#), Outcome::Drop);
         assert_eq!(of(404, ""), Outcome::NotFound);

@@ -5,8 +5,12 @@
 
 mod calls;
 mod deliveries;
+mod limits;
 mod locks;
+mod outbox;
 mod publishing;
+mod routing;
 mod server;
 mod state;
+mod streams;
 mod support;
