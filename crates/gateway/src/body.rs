@@ -1,6 +1,7 @@
 //! Bodies on their way through. Nothing is collected: a frame is passed on when its receiver has room.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -29,6 +30,16 @@ pub(crate) enum ResponseBody {
     /// Our own words.
     Own(Option<Bytes>),
 }
+
+/// A body with something that lasts as long.
+#[derive(Debug)]
+pub(crate) struct Tied<B, T> {
+    body: B,
+    _tie: T,
+}
+
+/// What is sent to a service, with what says that it still is.
+pub(crate) type Outbound = Tied<RequestBody, Option<Rc<()>>>;
 
 /// A client's body is larger than its route allows.
 #[derive(Debug, thiserror::Error)]
@@ -111,5 +122,33 @@ impl Body for ResponseBody {
             Self::Relay(relay) => relay.size_hint(),
             Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
+    }
+}
+
+// === impl Tied ===
+
+impl<B, T> Tied<B, T> {
+    pub(crate) fn new(body: B, tie: T) -> Self {
+        Self { body, _tie: tie }
+    }
+}
+
+impl<B: Body + Unpin, T: Unpin> Body for Tied<B, T> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -1,14 +1,12 @@
 //! A client's connection: HTTP/1.1 or HTTP/2 by prior knowledge, its timers, its end.
 
-use std::cell::Cell;
+mod activity;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use floodway_policy::snapshot::Limits;
@@ -17,99 +15,149 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::body::ResponseBody;
-use crate::forward::forward;
+use crate::body::{ResponseBody, Tied};
+use crate::forward::{forward, refuse_unread};
 use crate::worker::{Phase, Worker};
+use activity::{Activity, Underway, Watched};
+
+pub(crate) use activity::Speaks;
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4). No HTTP/1.1 method begins like it.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Streams of one HTTP/2 connection that may be open at once.
 const STREAMS_MAX: u32 = 256;
+/// How long a connection that we end is read on, so that its last answer arrives.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Whoever is at the other end, as long as a connection or what became of it is open.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) address: IpAddr,
+    pub(crate) activity: Activity,
+}
+
+impl Client {
+    pub(crate) fn new(worker: Rc<Worker>, address: IpAddr) -> Rc<Self> {
+        worker.counters.connections.add_one();
+        worker.counters.open_connections.add_one();
+        Rc::new(Self { worker, address, activity: Activity::new() })
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.worker.counters.open_connections.subtract_one();
+    }
+}
 
 /// Serves a connection until it ends, is idle or slow for too long, or the worker stops.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: TcpStream, client: IpAddr) {
-    let limits = worker.snapshot.limits;
-    let peeked = tokio::time::timeout(limits.header_timeout, is_http2(&stream)).await;
-    let Ok(Ok(is_http2)) = peeked else { return };
-    let activity = Rc::new(Activity::new());
-    let io = Watched { stream, moved: Arc::clone(&activity.moved) };
-    let mut phase = worker.phase.clone();
-    let ended = async {
-        if is_http2 {
-            serve_http2(&worker, io, client, &activity).await
-        } else {
-            serve_http1(&worker, io, client, &activity).await
-        }
+pub(crate) async fn serve(client: Rc<Client>, stream: TcpStream) {
+    let limits = client.worker.snapshot.limits;
+    let first = tokio::time::timeout(limits.header_timeout, is_http2(&stream));
+    let is_http2 = tokio::select! {
+        biased;
+        first = first => first,
+        () = reached(&client.worker, Phase::Draining) => return,
     };
+    let Ok(Ok(is_http2)) = is_http2 else { return };
+    client.activity.speaks(if is_http2 { Speaks::Http2 } else { Speaks::Http1 });
+    let io = client.activity.stream(stream);
+    let ended =
+        async { if is_http2 { serve_http2(&client, io).await } else { serve_http1(&client, io).await } };
     tokio::select! {
         biased;
         ended = ended => {
             if let Err(error) = ended {
-                tracing::debug!(%error, %client, "a client's connection broke");
+                tracing::debug!(%error, client = %client.address, "a client's connection broke");
             }
         }
-        () = activity.watch(limits) => tracing::debug!(%client, "a client was idle or slow for too long"),
-        _ = phase.wait_for(|phase| *phase == Phase::Stopping) => {}
+        () = client.activity.watch(limits) => {
+            tracing::debug!(client = %client.address, "a client was idle or slow for too long");
+        }
+        () = reached(&client.worker, Phase::Stopping) => {}
     }
 }
 
-async fn serve_http1(
-    worker: &Rc<Worker>,
-    io: Watched,
-    client: IpAddr,
-    activity: &Rc<Activity>,
-) -> hyper::Result<()> {
-    let answer = |request| answer(Rc::clone(worker), client, Rc::clone(activity), request);
-    let builder = http1_builder(worker.snapshot.limits);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service_fn(answer)).with_upgrades());
-    tokio::select! {
+async fn serve_http1(client: &Rc<Client>, io: Watched) -> hyper::Result<()> {
+    let builder = http1_builder(client.worker.snapshot.limits);
+    let answer = |request| answer(Rc::clone(client), request);
+    let mut connection = builder.serve_connection(TokioIo::new(io), service_fn(answer)).with_upgrades();
+    let ended = tokio::select! {
         biased;
-        ended = &mut connection => return ended,
-        () = draining(worker) => {}
+        ended = &mut connection => ended,
+        () = reached(&client.worker, Phase::Draining) => {
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+    };
+    if let Some(parts) = connection.into_parts() {
+        part_with(client, parts.io.into_inner()).await;
     }
-    connection.as_mut().graceful_shutdown();
-    connection.await
+    ended
 }
 
-async fn serve_http2(
-    worker: &Rc<Worker>,
-    io: Watched,
-    client: IpAddr,
-    activity: &Rc<Activity>,
-) -> hyper::Result<()> {
-    let answer = |request| answer(Rc::clone(worker), client, Rc::clone(activity), request);
+async fn serve_http2(client: &Rc<Client>, io: Watched) -> hyper::Result<()> {
+    let worker = &client.worker;
     let mut builder = http2::Builder::new(worker.tasks.clone());
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(worker.snapshot.limits.header_bytes_max);
+    let answer = |request| answer(Rc::clone(client), request);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service_fn(answer)));
     tokio::select! {
         biased;
         ended = &mut connection => return ended,
-        () = draining(worker) => {}
+        () = reached(worker, Phase::Draining) => {}
     }
     connection.as_mut().graceful_shutdown();
     connection.await
 }
 
 async fn answer(
-    worker: Rc<Worker>,
-    client: IpAddr,
-    activity: Rc<Activity>,
+    client: Rc<Client>,
     request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Infallible> {
-    let _serving = activity.begin();
-    Ok(forward(&worker, client, request).await)
+) -> Result<Response<Tied<ResponseBody, Underway>>, Infallible> {
+    let underway = Underway::begin(&client);
+    let response = forward(&client, request).await;
+    let underway = underway.answered();
+    Ok(response.map(|body| Tied::new(body, underway)))
 }
 
-async fn draining(worker: &Worker) {
-    let mut phase = worker.phase.clone();
+async fn reached(worker: &Worker, phase: Phase) {
+    let mut now = worker.phase.clone();
     // A sender that is gone means the same.
-    drop(phase.wait_for(|phase| *phase >= Phase::Draining).await);
+    drop(now.wait_for(|now| *now >= phase).await);
+}
+
+/// Says what is left to say to a client whose connection is served no more. Closing a socket with bytes
+/// unread would reset it, and a client that is still sending would lose the answer (RFC 9112 §9.6).
+async fn part_with(client: &Client, io: Watched) {
+    let has_ended = io.has_ended();
+    let mut stream = io.into_inner();
+    let part = async {
+        if let Some(status) = client.activity.held_back() {
+            stream.write_all(&refuse_unread(&client.worker, status)).await?;
+        }
+        stream.shutdown().await?;
+        if !has_ended {
+            let mut unread = vec![0; 16 << 10];
+            while stream.read(&mut unread).await? > 0 {}
+        }
+        Ok::<_, io::Error>(())
+    };
+    tokio::select! {
+        parted = tokio::time::timeout(LINGER, part) => {
+            if let Ok(Err(error)) = parted {
+                tracing::debug!(%error, client = %client.address, "a client left before its last answer");
+            }
+        }
+        () = reached(&client.worker, Phase::Draining) => {}
+    }
 }
 
 fn http1_builder(limits: Limits) -> http1::Builder {
@@ -136,123 +184,5 @@ async fn is_http2(stream: &TcpStream) -> io::Result<bool> {
             return Ok(true);
         }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// Whether a connection moves, and whether a request is being served on it. A watchdog looks at it a few
-/// times per timeout, so that the stream itself never reads a clock.
-struct Activity {
-    moved: Arc<Moved>,
-    serving: Cell<u32>,
-}
-
-/// What happened since the watchdog last looked. The stream must be free to move between threads for
-/// upgrades, so these are atomics, though one thread uses them.
-#[derive(Debug, Default)]
-struct Moved {
-    /// Bytes were read or written.
-    any: AtomicBool,
-    /// Bytes were read that belong to no request that was served.
-    head: AtomicBool,
-}
-
-/// A request being served; dropped when its response head is handed over.
-struct Serving(Rc<Activity>);
-
-/// How often per timeout the watchdog looks: a timeout is kept to within this part of it.
-const LOOKS: u32 = 8;
-
-impl Activity {
-    fn new() -> Self {
-        Self { moved: Arc::default(), serving: Cell::new(0) }
-    }
-
-    fn begin(self: &Rc<Self>) -> Serving {
-        self.serving.set(self.serving.get() + 1);
-        Serving(Rc::clone(self))
-    }
-
-    /// Ends when the connection has taken too long over a head, or has not moved for too long.
-    async fn watch(&self, limits: Limits) {
-        let pause = (limits.header_timeout.min(limits.idle_timeout) / LOOKS).max(Duration::from_millis(10));
-        let (mut idle, mut in_head) = (Duration::ZERO, Duration::ZERO);
-        loop {
-            tokio::time::sleep(pause).await;
-            let is_serving = self.serving.get() > 0;
-            let moved = self.moved.any.swap(false, Ordering::Relaxed);
-            let is_in_head = !is_serving && self.moved.head.load(Ordering::Relaxed);
-            idle = if moved || is_serving { Duration::ZERO } else { idle + pause };
-            in_head = if is_in_head { in_head + pause } else { Duration::ZERO };
-            if idle >= limits.idle_timeout || in_head >= limits.header_timeout {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let Activity { moved, serving } = &*self.0;
-        serving.set(serving.get() - 1);
-        moved.head.store(false, Ordering::Relaxed);
-    }
-}
-
-/// A stream that says when it moves.
-#[derive(Debug)]
-struct Watched {
-    stream: TcpStream,
-    moved: Arc<Moved>,
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if polled.is_ready() {
-            self.moved.any.store(true, Ordering::Relaxed);
-            self.moved.head.store(true, Ordering::Relaxed);
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.wrote(polled)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.wrote(polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl Watched {
-    fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if polled.is_ready() {
-            self.moved.any.store(true, Ordering::Relaxed);
-        }
-        polled
     }
 }

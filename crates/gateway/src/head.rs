@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use bytes::BytesMut;
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
 /// Names a request in logs and error answers.
@@ -27,19 +27,23 @@ const REQUEST_ID_MAX: usize = 128;
 /// Takes out what is meant for the next hop only. Returns the protocol that an upgrade asks for.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut upgrade = None;
-    if let Some(connection) = headers.remove(CONNECTION) {
-        let named = connection.to_str().unwrap_or_default().split(',').map(str::trim);
-        for name in named.filter(|name| !name.is_empty()) {
+    if headers.contains_key(CONNECTION) {
+        let options: Vec<_> = headers.get_all(CONNECTION).iter().cloned().collect();
+        headers.remove(CONNECTION);
+        for name in options.iter().flat_map(tokens) {
             if name.eq_ignore_ascii_case("upgrade") {
-                upgrade = headers.remove(UPGRADE);
-            } else if !name.eq_ignore_ascii_case("close") && !name.eq_ignore_ascii_case("keep-alive") {
+                upgrade = headers.remove(UPGRADE).or(upgrade);
+            } else if !is_end_to_end(name) {
                 headers.remove(name);
             }
         }
     }
-    let wants_trailers = headers.remove(TE).is_some_and(|te| te == TRAILERS);
-    if wants_trailers {
-        headers.insert(TE, TRAILERS);
+    if headers.contains_key(TE) {
+        let wants_trailers = headers.get_all(TE).iter().flat_map(tokens).any(|te| te == TRAILERS);
+        headers.remove(TE);
+        if wants_trailers {
+            headers.insert(TE, TRAILERS);
+        }
     }
     for name in
         [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION]
@@ -49,8 +53,30 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     upgrade
 }
 
+/// The members of a list that is a header's value.
+fn tokens(list: &HeaderValue) -> impl Iterator<Item = &str> {
+    list.to_str().unwrap_or_default().split(',').map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// Whether no `Connection` header may take this one out: whoever names it there wants the service to see
+/// another request than we do.
+fn is_end_to_end(name: &str) -> bool {
+    let all = [HOST, CONTENT_LENGTH, AUTHORIZATION, COOKIE, CACHE_CONTROL];
+    all.iter().any(|end_to_end| name.eq_ignore_ascii_case(end_to_end.as_str()))
+}
+
+/// Makes one header of a cookie that came in several, as HTTP/2 allows (RFC 9113 §8.2.3).
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_some() {
+        let crumbs: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).expect("each part is a value");
+        headers.insert(COOKIE, joined);
+    }
+}
+
 /// Says who asked. What a client claims of itself is not passed on.
 pub(crate) fn say_who_asks(headers: &mut HeaderMap, client: IpAddr, id: &HeaderValue) {
+    headers.remove(FORWARDED);
     headers.insert(FORWARDED_FOR, address(client));
     headers.insert(FORWARDED_PROTO, HTTP);
     match headers.get(HOST).cloned() {
@@ -66,7 +92,12 @@ pub(crate) fn request_id(headers: &HeaderMap, fresh: u64) -> HeaderValue {
         let bytes = id.as_bytes();
         (1..=REQUEST_ID_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
     });
-    given.cloned().unwrap_or_else(|| text(16, |out| write!(out, "{fresh:016x}")))
+    given.cloned().unwrap_or_else(|| fresh_request_id(fresh))
+}
+
+/// A new request id.
+pub(crate) fn fresh_request_id(random: u64) -> HeaderValue {
+    text(16, |out| write!(out, "{random:016x}"))
 }
 
 fn address(client: IpAddr) -> HeaderValue {

@@ -15,7 +15,7 @@ use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::body::{RequestBody, TooLarge};
+use crate::body::{Outbound, RequestBody, Tied, TooLarge};
 use crate::pool::{self, Connection};
 use crate::worker::Worker;
 
@@ -30,6 +30,7 @@ struct Life {
 pub(crate) struct Relay {
     body: Incoming,
     connection: Option<Connection>,
+    sending: Option<Rc<()>>,
     life: Life,
 }
 
@@ -51,9 +52,11 @@ struct Attempt {
 
 /// A request that may have to be sent more than once.
 struct Outgoing {
-    next: Option<Request<RequestBody>>,
+    next: Option<Request<Outbound>>,
     /// The head again, where sending it again is safe.
     copy: Option<Request<()>>,
+    /// Shared with the body, if there is one, until it was sent.
+    sending: Option<Rc<()>>,
     is_too_large: bool,
 }
 
@@ -96,7 +99,8 @@ pub(crate) async fn perform(
                 for action in life.step(Event::Replied { attempt: id }) {
                     debug_assert_eq!(action, Action::Relay(id));
                 }
-                return Ok(response.map(|body| Relay { body, connection: Some(connection), life }));
+                let sending = outgoing.sending;
+                return Ok(response.map(|body| Relay { body, connection: Some(connection), sending, life }));
             }
             Ok(Err(failure)) => Event::Failed { attempt: id, failure },
             Err(_elapsed) => Event::Woke,
@@ -118,7 +122,7 @@ async fn send(
                 outgoing.next = Some(unsent);
                 if connection.is_used { Failure::StaleConnection } else { Failure::ConnectRefused }
             }
-            None => outgoing.failure(&error.into_error()),
+            None => outgoing.failure(&error.into_error(), connection.is_used),
         }),
     }
 }
@@ -127,7 +131,8 @@ async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Fa
     if !attempt.fresh {
         let kept = worker.pool.borrow_mut().take(attempt.endpoint, worker.clock.now());
         if let Some(mut kept) = kept {
-            // Its last response was read to the end; it takes a moment at most to be ready again.
+            // Its last request was sent and the response read to the end; it takes a moment at most to be
+            // ready again.
             return match kept.sender.ready().await {
                 Ok(()) => Ok(kept),
                 Err(_closed) => Err(Failure::StaleConnection),
@@ -161,18 +166,20 @@ impl Outgoing {
     fn new(request: Request<RequestBody>, facts: Facts, call: CallPolicy) -> Self {
         let may_repeat = facts.idempotent && facts.repeatable && call.retries > 0;
         let copy = may_repeat.then(|| head_of(&request));
-        Self { next: Some(request), copy, is_too_large: false }
+        let sending = (!request.body().is_empty()).then(Rc::default);
+        let next = request.map(|body| Tied::new(body, sending.clone()));
+        Self { next: Some(next), copy, sending, is_too_large: false }
     }
 
-    fn take(&mut self) -> Request<RequestBody> {
+    fn take(&mut self) -> Request<Outbound> {
         let again = || {
             let head = self.copy.as_ref().expect("only what may be repeated is sent again");
-            head_of(head).map(|()| RequestBody::Empty)
+            head_of(head).map(|()| Tied::new(RequestBody::Empty, None))
         };
         self.next.take().unwrap_or_else(again)
     }
 
-    fn failure(&mut self, error: &hyper::Error) -> Failure {
+    fn failure(&mut self, error: &hyper::Error, was_kept: bool) -> Failure {
         let too_large =
             |error: &hyper::Error| error.source().is_some_and(<dyn std::error::Error>::is::<TooLarge>);
         if error.is_user() {
@@ -180,7 +187,11 @@ impl Outgoing {
             return Failure::RequestBody;
         }
         tracing::debug!(%error, "an endpoint did not answer");
-        if error.is_parse() { Failure::Malformed } else { Failure::Broken }
+        match was_kept {
+            _ if error.is_parse() => Failure::Malformed,
+            true => Failure::KeptConnectionBroke,
+            false => Failure::Broken,
+        }
     }
 }
 
@@ -219,8 +230,11 @@ impl Drop for Life {
 
 impl Relay {
     fn finish(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.life.end(Event::Finished);
+        let Some(connection) = self.connection.take() else { return };
+        self.life.end(Event::Finished);
+        // An answer may be over before its request is. Then who knows when the connection is free.
+        let was_sent = self.sending.take().is_none_or(|sending| Rc::strong_count(&sending) == 1);
+        if was_sent {
             let worker = &self.life.worker;
             worker.pool.borrow_mut().put(connection, worker.clock.now());
         }

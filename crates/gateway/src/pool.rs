@@ -9,7 +9,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::body::RequestBody;
+use crate::body::Outbound;
 use crate::tasks::Tasks;
 
 /// Connections kept unused per endpoint and worker.
@@ -20,7 +20,7 @@ const IDLE_TIME: Duration = Duration::from_secs(50);
 /// A connection to an endpoint, ready for one request.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) sender: SendRequest<Outbound>,
     pub(crate) endpoint: EndpointId,
     /// It carried a request before, so its other end may have closed it meanwhile.
     pub(crate) is_used: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    sender: SendRequest<Outbound>,
     since: Time,
 }
 
@@ -52,7 +52,7 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection whose response was read to its end.
+    /// Keeps a connection whose request was sent and whose response was read to its end.
     pub(crate) fn put(&mut self, connection: Connection, now: Time) {
         if connection.sender.is_closed() {
             return;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use floodway_policy::exchange::Refusal;
 use floodway_policy::routing::Methods;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::body::ResponseBody;
@@ -18,6 +18,8 @@ pub(crate) enum Problem {
     NoRoute,
     MethodNotAllowed(Methods),
     BodyTooLarge,
+    TargetTooLong,
+    HeadTooLarge,
     BadBody,
     BadRequest(&'static str),
     ConnectRefused,
@@ -39,6 +41,8 @@ impl Problem {
             Self::NoRoute => "FW-3404",
             Self::MethodNotAllowed(_) => "FW-3405",
             Self::BodyTooLarge => "FW-3413",
+            Self::TargetTooLong => "FW-3414",
+            Self::HeadTooLarge => "FW-3431",
             Self::ConnectRefused => "FW-3501",
             Self::Unreachable => "FW-3502",
             Self::BadGateway => "FW-3512",
@@ -53,6 +57,8 @@ impl Problem {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ConnectRefused => StatusCode::NOT_IMPLEMENTED,
             Self::Unreachable | Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
@@ -67,6 +73,8 @@ impl Problem {
             Self::NoRoute => "no route matches this host and path",
             Self::MethodNotAllowed(_) => "the route does not take this method",
             Self::BodyTooLarge => "the request body is larger than the route allows",
+            Self::TargetTooLong => "the path and query are longer than allowed",
+            Self::HeadTooLarge => "the request has more headers, or larger ones, than allowed",
             Self::ConnectRefused => "this is no forward proxy",
             Self::Unreachable => "no replica of the service could be reached; the request was not sent",
             Self::BadGateway => "the service broke off before it answered",
@@ -78,7 +86,15 @@ impl Problem {
     /// Whether the rest of the request may still be on its way, so that the connection cannot be used
     /// again.
     const fn ends_connection(self) -> bool {
-        matches!(self, Self::BodyTooLarge | Self::BadBody | Self::BadRequest(_) | Self::ConnectRefused)
+        matches!(
+            self,
+            Self::BodyTooLarge
+                | Self::TargetTooLong
+                | Self::HeadTooLarge
+                | Self::BadBody
+                | Self::BadRequest(_)
+                | Self::ConnectRefused
+        )
     }
 
     /// The answer.
@@ -101,6 +117,20 @@ impl Problem {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// The answer as HTTP/1.1 has it, where the request was never read; the connection ends with it.
+    pub(crate) fn bytes(self, id: &HeaderValue) -> Vec<u8> {
+        let (status, body) = (self.status(), self.body(id));
+        let head = format!(
+            "HTTP/1.1 {} {}\r\n{CONTENT_TYPE}: application/problem+json\r\n{REQUEST_ID}: {}\r\n\
+             {CONNECTION}: close\r\n{CONTENT_LENGTH}: {}\r\n\r\n",
+            status.as_u16(),
+            status.canonical_reason().unwrap_or_default(),
+            plain(id),
+            body.len(),
+        );
+        [head.as_bytes(), &body].concat()
     }
 
     fn body(self, id: &HeaderValue) -> Bytes {

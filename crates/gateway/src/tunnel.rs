@@ -1,4 +1,5 @@
-//! Upgraded connections (WebSocket and others): bytes both ways until one side ends.
+//! Upgraded connections (WebSocket and others): bytes both ways until one side ends or the client's side
+//! stands still. To limits and drains each still is the connection it was.
 
 use std::rc::Rc;
 
@@ -8,13 +9,14 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use crate::body::ResponseBody;
+use crate::connection::{Client, Speaks};
 use crate::head;
 use crate::perform::Relay;
-use crate::worker::{Phase, Worker};
+use crate::worker::Phase;
 
 /// Passes a 101 on and joins the two connections once both sides have switched.
 pub(crate) fn open(
-    worker: &Rc<Worker>,
+    client: &Rc<Client>,
     client_side: OnUpgrade,
     mut response: Response<Relay>,
 ) -> Response<ResponseBody> {
@@ -26,10 +28,13 @@ pub(crate) fn open(
     if let Some(protocol) = protocol {
         parts.headers.insert(UPGRADE, protocol);
     }
-    let mut phase = worker.phase.clone();
-    worker.tasks.spawn(async move {
+    client.activity.speaks(Speaks::Other);
+    let (limits, mut phase) = (client.worker.snapshot.limits, client.worker.phase.clone());
+    let open = Rc::clone(client);
+    client.worker.tasks.spawn(async move {
         tokio::select! {
             () = join(client_side, service_side) => {}
+            () = open.activity.watch(limits) => tracing::debug!("an upgraded connection was idle for too long"),
             _ = phase.wait_for(|phase| *phase == Phase::Stopping) => {}
         }
         // The request is in flight on its endpoint as long as the tunnel is open.

@@ -85,10 +85,6 @@ impl Worker {
     pub(crate) fn random(&self) -> u64 {
         self.rng.borrow_mut().next_u64()
     }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        *self.phase.borrow() > Phase::Serving
-    }
 }
 
 impl fmt::Debug for Worker {

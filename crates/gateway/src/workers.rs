@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection;
+use crate::connection::{self, Client};
 use crate::counts::{Counters, Counts};
 use crate::invoke::Caller;
 use crate::membership::Memberships;
@@ -276,25 +276,13 @@ async fn listen(worker: Rc<Worker>, listener: StdListener) {
 }
 
 fn take(worker: &Rc<Worker>, stream: tokio::net::TcpStream, client: SocketAddr) {
-    struct Open(Rc<Worker>);
-    impl Drop for Open {
-        fn drop(&mut self) {
-            self.0.counters.open_connections.subtract_one();
-        }
-    }
-    let counters = &worker.counters;
     // Each worker has its share: the kernel spreads connections evenly over the listeners.
-    if counters.open_connections.get() >= worker.connections_max {
+    if worker.counters.open_connections.get() >= worker.connections_max {
         tracing::debug!(%client, "too many connections");
         return;
     }
-    counters.connections.add_one();
-    counters.open_connections.add_one();
-    let open = Open(Rc::clone(worker));
-    worker.tasks.spawn(async move {
-        connection::serve(Rc::clone(&open.0), stream, client.ip()).await;
-        drop(open);
-    });
+    let client = Client::new(Rc::clone(worker), client.ip());
+    worker.tasks.spawn(connection::serve(client, stream));
 }
 
 /// One listener per address and worker, on the same port.

@@ -70,6 +70,9 @@ pub enum Failure {
     ConnectTimedOut,
     /// A kept connection turned out to be closed before anything was sent on it.
     StaleConnection,
+    /// A kept connection broke after the request was sent on it, or while it was. Most likely the endpoint
+    /// closed it at that moment and never saw the request, but nobody can tell.
+    KeptConnectionBroke,
     /// The connection broke after the request was sent, or while it was.
     Broken,
     /// What came back is not HTTP.
@@ -168,7 +171,7 @@ impl Failure {
     pub const fn may_have_been_sent(self) -> bool {
         match self {
             Self::ConnectRefused | Self::ConnectTimedOut | Self::StaleConnection => false,
-            Self::Broken | Self::Malformed | Self::RequestBody => true,
+            Self::KeptConnectionBroke | Self::Broken | Self::Malformed | Self::RequestBody => true,
         }
     }
 
@@ -179,6 +182,7 @@ impl Failure {
             Self::ConnectRefused
             | Self::ConnectTimedOut
             | Self::StaleConnection
+            | Self::KeptConnectionBroke
             | Self::Broken
             | Self::Malformed => Fault::Upstream,
         }
@@ -187,7 +191,7 @@ impl Failure {
     const fn refusal(self) -> Refusal {
         match self {
             Self::ConnectRefused | Self::ConnectTimedOut | Self::StaleConnection => Refusal::Unreachable,
-            Self::Broken | Self::Malformed => Refusal::BadGateway,
+            Self::KeptConnectionBroke | Self::Broken | Self::Malformed => Refusal::BadGateway,
             Self::RequestBody => Refusal::RequestBody,
         }
     }
@@ -306,7 +310,12 @@ impl Exchange {
     ) -> Actions {
         // The endpoint is well, only the kept connection was not: it stays the right choice, and a
         // connection of its own cannot be stale.
-        if failure == Failure::StaleConnection && now < self.deadline && cluster.resume(endpoint) {
+        let was_stale = match failure {
+            Failure::StaleConnection => true,
+            Failure::KeptConnectionBroke => self.may_send_again(),
+            _ => false,
+        };
+        if was_stale && now < self.deadline && cluster.resume(endpoint) {
             return Actions::one(self.send(endpoint, true, now));
         }
         cluster.end(endpoint);
@@ -330,10 +339,15 @@ impl Exchange {
     fn may_retry(&self, failure: Failure, now: Time) -> bool {
         let is_safe = match failure {
             Failure::ConnectRefused | Failure::ConnectTimedOut | Failure::StaleConnection => true,
-            Failure::Broken => self.facts.idempotent && self.facts.repeatable,
+            Failure::KeptConnectionBroke | Failure::Broken => self.may_send_again(),
             Failure::Malformed | Failure::RequestBody => false,
         };
         is_safe && self.tries <= self.call.retries.min(CallPolicy::RETRIES_MAX) && now < self.deadline
+    }
+
+    /// Whether a request that an endpoint may have seen can be sent once more.
+    const fn may_send_again(&self) -> bool {
+        self.facts.idempotent && self.facts.repeatable && self.call.retries > 0
     }
 
     fn wake(&mut self, endpoint: EndpointId, now: Time, cluster: &mut Cluster) -> Actions {

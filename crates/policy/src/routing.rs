@@ -79,6 +79,8 @@ const METHODS: [(&str, u16); 9] = [
 impl Methods {
     /// Every method, those without a standard name included.
     pub const ALL: Self = Self(u16::MAX);
+    /// Every method but TRACE.
+    pub const ALL_BUT_TRACE: Self = Self(!(1 << 7));
     /// No method.
     pub const NONE: Self = Self(0);
 

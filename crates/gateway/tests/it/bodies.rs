@@ -1,9 +1,10 @@
 use std::io::{Read, Write};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use floodway_kit::{Upstream, http};
 
-use crate::support::{connect, expect_text, gateway, raw_server, read_head, write};
+use crate::support::{builder, connect, expect_text, gateway, raw_server, read_head, write};
 
 #[test]
 fn a_response_streams_before_it_is_whole() {
@@ -112,4 +113,65 @@ fn a_client_that_leaves_takes_its_request_along() {
     drop(client);
     assert_eq!(saw.recv().expect("the server notices"), 0);
     gateway.wait_quiet();
+}
+
+/// A service may answer before it has read the request; no other request waits for what is still sent to it.
+#[test]
+fn a_request_that_outlasts_its_answer_disturbs_nobody() {
+    let server = raw_server(|mut stream| {
+        let head = read_head(&mut stream);
+        if head.starts_with("POST") {
+            write(
+                &mut stream,
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nearly\r\n0\r\n\r\n",
+            );
+            drop(stream.read_to_end(&mut Vec::new()));
+        } else if !head.is_empty() {
+            write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        }
+    });
+    let gateway = builder().service(&[server]).route("/*", &[], 0).one_worker().start();
+    let mut slow = connect(gateway.address());
+    write(&mut slow, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+    assert!(read_head(&mut slow).starts_with("HTTP/1.1 200"));
+    expect_text(&mut slow, "5\r\nearly\r\n");
+    let started = Instant::now();
+    let answer = floodway_kit::http::get(gateway.address(), "/").expect("an answer");
+    assert_eq!(answer.text(), "ok");
+    assert!(started.elapsed() < Duration::from_secs(2), "it waited {:?}", started.elapsed());
+}
+
+#[test]
+fn both_directions_of_one_exchange_stream_longer_than_a_head_may_take() {
+    let server = raw_server(|mut stream| {
+        read_head(&mut stream);
+        write(&mut stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        for _ in 0..10 {
+            expect_text(&mut stream, "4\r\nping\r\n");
+            write(&mut stream, "4\r\npong\r\n");
+        }
+    });
+    let gateway = builder()
+        .service(&[server])
+        .route("/*", &[], 0)
+        .limits(|limits| limits.header_timeout = Duration::from_millis(200))
+        .start();
+    let mut client = connect(gateway.address());
+    write(&mut client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 200"));
+    for _ in 0..10 {
+        write(&mut client, "4\r\nping\r\n");
+        expect_text(&mut client, "4\r\npong\r\n");
+        floodway_kit::pause_until(Instant::now() + Duration::from_millis(80));
+    }
+}
+
+#[test]
+fn interim_answers_do_not_stand_for_the_answer() {
+    let server = raw_server(|mut stream| {
+        read_head(&mut stream);
+        write(&mut stream, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
+        write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    });
+    assert_eq!(floodway_kit::http::get(gateway(&[server]).address(), "/").expect("an answer").text(), "ok");
 }

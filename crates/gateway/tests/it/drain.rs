@@ -1,3 +1,4 @@
+use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -56,4 +57,13 @@ fn a_drain_gives_up_after_its_grace_and_a_stop_cuts_off() {
     assert_eq!(drain(&gateway, Duration::from_millis(100)), 1);
     gateway.workers.stop();
     assert!(client.read_answer(false).is_err());
+}
+
+#[test]
+fn connections_that_never_said_anything_do_not_hold_a_drain_up() {
+    let gateway = gateway(&[Upstream::always(200, "x").address()]);
+    let mut silent = crate::support::connect(gateway.address());
+    floodway_kit::eventually_blocking(PATIENCE, "it is taken", || gateway.counts().open_connections == 1);
+    assert_eq!(drain(&gateway, Duration::from_secs(2)), 0);
+    assert_eq!(silent.read(&mut [0; 1]).expect("an end"), 0);
 }

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use floodway_kit::{Reply, Upstream, http};
@@ -71,17 +73,38 @@ fn what_is_no_http_is_a_bad_gateway() {
     assert_eq!(answer.status, 502);
 }
 
-#[test]
-fn a_kept_connection_that_was_closed_costs_nobody_a_request() {
-    // Each connection serves one request, says nothing of it, and is closed a moment later.
-    let server = raw_server(|mut stream| {
+/// A server each of whose connections serves one request, says nothing of it, and is closed a moment later,
+/// which the receiver learns.
+fn closing_server() -> (SocketAddr, mpsc::Receiver<()>) {
+    let (closed, when_closed) = mpsc::channel();
+    let server = raw_server(move |mut stream| {
         if !read_head(&mut stream).is_empty() {
             write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+            drop(stream);
+            // Where the test is over, nobody wants to know.
+            closed.send(()).ok();
         }
     });
-    let gateway = gateway(&[server]);
-    for _ in 0..200 {
+    (server, when_closed)
+}
+
+#[test]
+fn a_kept_connection_that_was_closed_is_not_used() {
+    let (server, when_closed) = closing_server();
+    let gateway = builder().service(&[server]).route("/*", &[], 0).one_worker().start();
+    for _ in 0..50 {
         let answer = http::send(gateway.address(), "POST", "/", &[], b"").expect("an answer");
         assert_eq!(answer.status, 200);
+        when_closed.recv().expect("it is closed");
+    }
+}
+
+/// A request may already be on its way when the connection is closed. What may be sent twice is.
+#[test]
+fn a_kept_connection_that_is_closed_just_now_costs_no_safe_request() {
+    let (server, _when_closed) = closing_server();
+    let gateway = gateway(&[server]);
+    for _ in 0..200 {
+        assert_eq!(http::get(gateway.address(), "/").expect("an answer").status, 200);
     }
 }

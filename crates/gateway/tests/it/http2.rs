@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use floodway_kit::Upstream;
@@ -9,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::support::gateway;
+use crate::support::{gateway, raw_server, read_head, write};
 
 /// Sends requests side by side on one HTTP/2 connection; their statuses and bodies.
 fn send(address: SocketAddr, requests: Vec<Request<Full<Bytes>>>) -> Vec<(StatusCode, Bytes)> {
@@ -67,4 +68,56 @@ fn problems_reach_http2_clients_too() {
         send(address, vec![request("GET", address, "/", ""), request("GET", address, "/there/", "")]);
     let statuses: Vec<_> = answers.iter().map(|(status, _)| status.as_u16()).collect();
     assert_eq!(statuses, [404, 502]);
+}
+
+/// Between two requests an HTTP/2 client still sends: acknowledgements, window updates. They are no slow
+/// head, and neither are those that come while an answer streams.
+#[test]
+fn a_long_answer_and_a_pause_outlive_the_time_for_a_head() {
+    let head_time = Duration::from_millis(200);
+    let server = raw_server(|mut stream| {
+        while !read_head(&mut stream).is_empty() {
+            write(&mut stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            for _ in 0..8 {
+                write(&mut stream, &format!("186a0\r\n{}\r\n", "x".repeat(100_000)));
+                floodway_kit::pause_until(Instant::now() + Duration::from_millis(100));
+            }
+            write(&mut stream, "0\r\n\r\n");
+        }
+    });
+    let gateway = crate::support::builder()
+        .service(&[server])
+        .route("/*", &[], 0)
+        .limits(|limits| limits.header_timeout = head_time)
+        .start();
+    let address = gateway.address();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let stream = TcpStream::connect(address).await.expect("somebody listens");
+        let (mut sender, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(connection);
+        for _ in 0..2 {
+            let answer = sender.send_request(request("GET", address, "/", "")).await.expect("an answer");
+            let body = answer.into_body().collect().await.expect("the whole body").to_bytes();
+            assert_eq!(body.len(), 800_000);
+            let pause = move || floodway_kit::pause_until(Instant::now() + head_time * 4);
+            tokio::task::spawn_blocking(pause).await.expect("a pause");
+        }
+    });
+}
+
+/// RFC 9113 §8.2.3: a cookie may come in crumbs, which no HTTP/1.1 server expects.
+#[test]
+fn cookies_in_crumbs_reach_the_service_as_one() {
+    let server = Upstream::always(200, "x");
+    let gateway = gateway(&[server.address()]);
+    let mut crumbs = request("GET", gateway.address(), "/", "");
+    for crumb in ["a=1", "b=2"] {
+        crumbs.headers_mut().append("cookie", crumb.parse().expect("a value"));
+    }
+    send(gateway.address(), vec![crumbs]);
+    let cookies: Vec<_> = server.seen()[0].head.headers.get_all("cookie").iter().cloned().collect();
+    assert_eq!(cookies, ["a=1; b=2"]);
 }

@@ -153,3 +153,38 @@ fn more_connections_than_allowed_are_refused_and_room_is_given_back() {
         http::get(gateway.address(), "/").is_ok_and(|answer| answer.status == 200)
     });
 }
+
+/// A client that writes a whole large body before it reads must still get the answer, not a reset.
+#[test]
+fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let gateway = builder()
+        .service(&[Upstream::always(200, "x").address()])
+        .route("/*", &[], 0)
+        .limits(|limits| limits.body_max = 1_000)
+        .start();
+    for _ in 0..20 {
+        let answer = http::send(gateway.address(), "POST", "/", &[], &vec![b'x'; 4 << 20]);
+        assert_eq!(answer.expect("an answer").status, 413);
+    }
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused_with_a_problem() {
+    let gateway = builder()
+        .service(&[Upstream::always(200, "x").address()])
+        .route("/*", &[], 0)
+        .limits(|limits| (limits.headers_max, limits.header_bytes_max) = (10, 8 << 10))
+        .start();
+    let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(11));
+    let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(9 << 10));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "y".repeat(5 << 10));
+    for (request, status, code) in [(many, 431, "FW-3431"), (large, 431, "FW-3431"), (long, 414, "FW-3414")] {
+        let mut client = http::Connection::to(gateway.address()).expect("a connection");
+        client.write(request.as_bytes()).expect("sent");
+        let answer = client.read_answer(false).expect("an answer");
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(code), "{}", answer.text());
+        assert!(answer.text().contains(answer.header("x-request-id").expect("an id")));
+    }
+    assert_eq!(gateway.counts().refusals, 3);
+}

@@ -165,6 +165,29 @@ fn a_stale_connection_costs_no_try() {
 }
 
 #[test]
+fn a_kept_connection_that_breaks_is_replaced_only_where_sending_twice_is_safe() {
+    let script = [(0, Event::Arrived), (1, failed(0, Failure::KeptConnectionBroke))];
+    check(
+        GET,
+        2,
+        &script,
+        &expect![[r#"
+            0 Arrived -> send 0 to 1 by t+500ms, wake at t+2s
+            1 0 failed KeptConnectionBroke -> send 1 to 1 by t+501ms fresh
+        "#]],
+    );
+    check(
+        POST,
+        2,
+        &script,
+        &expect![[r#"
+            0 Arrived -> send 0 to 1 by t+500ms, wake at t+2s
+            1 0 failed KeptConnectionBroke -> answer 502 BadGateway
+        "#]],
+    );
+}
+
+#[test]
 fn stops_when_every_endpoint_was_tried() {
     check(
         GET,
@@ -234,10 +257,11 @@ fn says_that_no_endpoint_is_ready() {
     );
 }
 
-const FAILURES: [Failure; 6] = [
+const FAILURES: [Failure; 7] = [
     Failure::ConnectRefused,
     Failure::ConnectTimedOut,
     Failure::StaleConnection,
+    Failure::KeptConnectionBroke,
     Failure::Broken,
     Failure::Malformed,
     Failure::RequestBody,
@@ -264,7 +288,11 @@ proptest! {
             prop_assert!(fresh || !tried.contains(&endpoint));
             tried.push(endpoint);
             // A connection that was just made cannot be stale.
-            let failure = if fresh && failure == Failure::StaleConnection { Failure::ConnectRefused } else { failure };
+            let failure = match failure {
+                Failure::StaleConnection if fresh => Failure::ConnectRefused,
+                Failure::KeptConnectionBroke if fresh => Failure::Broken,
+                failure => failure,
+            };
             was_sent |= failure.may_have_been_sent();
             actions = world.step(Event::Failed { attempt, failure });
         }

@@ -300,7 +300,7 @@ static MATCH: Object = Object {
             "method",
             Shape::OneOrMany { item: &METHOD, max: 9 },
             Optional("any"),
-            "The method, or a list of them.",
+            "The method, or a list of them. TRACE passes only where it is named.",
         ),
         field("host", Shape::One(Form::Host), Optional("any"), "The host, without port."),
     ],
