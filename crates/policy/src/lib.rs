@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod delivery;
 pub mod exchange;
 pub mod health;
+pub mod http_cache;
 pub mod membership;
 pub mod retry;
 pub mod rng;
