@@ -12,5 +12,6 @@ mod headers;
 mod http2;
 mod limits;
 mod routing;
+mod smuggling;
 mod support;
 mod upgrade;
