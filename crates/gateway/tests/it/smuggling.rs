@@ -10,9 +10,9 @@ mod order;
 mod play;
 mod reading;
 mod recorder;
+mod replies;
 mod targets;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -61,9 +61,11 @@ fn what_is_expected_with_later_work_does_not_hold_yet() {
 
 #[test]
 fn cases_have_names_of_their_own() {
-    let mut names = BTreeSet::<Cow<'static, str>>::new();
-    for case in cases() {
-        assert!(names.insert(case.name.clone()), "two cases are named {}", case.name);
+    let cases = cases();
+    let replies = replies::replies();
+    let mut names = BTreeSet::new();
+    for name in cases.iter().map(|case| &*case.name).chain(replies.iter().map(|reply| reply.name)) {
+        assert!(names.insert(name), "two cases are named {name}");
     }
     let unknown: Vec<_> = awaited().into_iter().filter(|name| !names.contains(*name)).collect();
     assert!(unknown.is_empty(), "no such case: {unknown:?}");

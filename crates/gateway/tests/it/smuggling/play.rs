@@ -194,6 +194,12 @@ impl Client {
         }
     }
 
+    /// Everything up to the end.
+    pub(super) fn rest(&mut self) -> Result<Vec<u8>, String> {
+        while self.read()? {}
+        Ok(std::mem::take(&mut self.unread))
+    }
+
     /// The next answer but interim ones; `None` when the connection ends first.
     pub(super) fn answer(&mut self, method: &str) -> Result<Option<Answer>, String> {
         loop {

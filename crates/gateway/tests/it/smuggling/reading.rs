@@ -14,9 +14,19 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
 }
 
+/// A whole answer as a client reads it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// As a request's.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
 /// What the gateway adds itself, or may pass on or keep: checked apart, and not part of a rendering.
 const OWN: [&str; 7] =
     ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id", "expect", "te", "trailer"];
+const FRAMING: [&str; 2] = ["transfer-encoding", "content-length"];
 /// What no trailer may say: framing, routing, identity (RFC 9110 §6.5.1).
 const NO_TRAILERS: [&str; 8] = [
     "transfer-encoding",
@@ -36,9 +46,33 @@ pub(super) fn first(bytes: &[u8]) -> Result<Option<(Request, usize)>, String> {
     };
     let mut request = head(&bytes[..head_len])?;
     let rest = &bytes[head_len + 4..];
-    let Some((body, len)) = body(&request, rest)? else { return Ok(None) };
+    let Some((body, len)) = body(&request.headers, rest)? else { return Ok(None) };
     request.body = body;
     Ok(Some((request, head_len + 4 + len)))
+}
+
+/// The first answer of these bytes but interim ones, and its end; `None` when it is not whole. One that
+/// ends with its connection never is, as it could be broken off: the gateway frames what it sends.
+pub(super) fn answer(bytes: &[u8], to_head: bool) -> Result<Option<(Answer, usize)>, String> {
+    let Some(head_len) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let mut lines = lines(&bytes[..head_len]);
+    let line = lines.next().unwrap_or_default();
+    let status = line.strip_prefix(b"HTTP/1.1 ").and_then(|rest| plain(rest.get(..3)?).parse().ok());
+    let status: u16 = status.ok_or_else(|| format!("status line {}", line.escape_ascii()))?;
+    let headers: Vec<_> = lines.map(header).collect::<Result<_, _>>()?;
+    let rest = &bytes[head_len + 4..];
+    if status < 200 {
+        let next = answer(rest, to_head)?;
+        return Ok(next.map(|(answer, end)| (answer, head_len + 4 + end)));
+    }
+    let is_framed = headers.iter().any(|(name, _)| FRAMING.contains(&name.as_str()));
+    let body = match to_head || matches!(status, 204 | 304) {
+        true => Some((Vec::new(), 0)),
+        false if !is_framed => None,
+        false => body(&headers, rest)?,
+    };
+    let Some((body, len)) = body else { return Ok(None) };
+    Ok(Some((Answer { status, headers, body: plain(&body).replace("\\\"", "\"") }, head_len + 4 + len)))
 }
 
 fn head(bytes: &[u8]) -> Result<Request, String> {
@@ -83,9 +117,11 @@ fn header(line: &[u8]) -> Result<(String, String), String> {
     Ok((plain(name).to_ascii_lowercase(), plain(value)))
 }
 
-fn body(request: &Request, rest: &[u8]) -> Result<Option<(Vec<u8>, usize)>, String> {
-    let codings: Vec<_> = request.values("transfer-encoding").collect();
-    let lengths: Vec<_> = request.values("content-length").collect();
+fn body(headers: &[(String, String)], rest: &[u8]) -> Result<Option<(Vec<u8>, usize)>, String> {
+    let [codings, lengths] = FRAMING.map(|name| {
+        let found = headers.iter().filter(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str()).collect::<Vec<_>>()
+    });
     match (&codings[..], &lengths[..]) {
         ([], []) => Ok(Some((Vec::new(), 0))),
         (["chunked"], []) => chunks(rest),

@@ -1,0 +1,187 @@
+//! What a hostile or broken service answers, and what of it a client gets to see.
+
+mod origin;
+mod table;
+
+use std::time::Duration;
+
+use self::origin::Origin;
+use self::table::{REPLIES, large};
+use super::awaited;
+use super::play::Client;
+use crate::support::{Gateway, PATIENCE, builder};
+
+/// Meant for the next hop, or to be said by us alone.
+const ONE_HOP: [&str; 5] =
+    ["keep-alive", "proxy-authenticate", "proxy-connection", "upgrade", "proxy-authentication-info"];
+
+/// What a service answers one request, byte for byte.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    /// Unique among all replies.
+    pub(super) name: &'static str,
+    pub(super) method: &'static str,
+    pub(super) bytes: std::borrow::Cow<'static, [u8]>,
+    pub(super) then: Then,
+    pub(super) must: Must,
+}
+
+/// What the service does with its connection then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    Stay,
+    Close,
+}
+
+/// What the client must get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Must {
+    /// This status and body; the service's connection may be used again.
+    Whole(u16, &'static str),
+    /// This status and body, or else 502; the service's connection is never used again.
+    WholeOnce(u16, &'static str),
+    /// 502 and nothing of the answer; the service's connection is never used again.
+    Refuse,
+    /// 502, or an answer that the client can tell to be broken off; never used again either.
+    Tear,
+}
+
+/// What the client got.
+#[derive(Debug)]
+enum Got {
+    Whole { status: u16, body: String },
+    Torn,
+}
+
+/// A gateway in front of a service that answers with the replies.
+struct Stage {
+    gateway: Gateway,
+    origin: Origin,
+    patience: Duration,
+}
+
+impl Stage {
+    fn new(replies: &[Reply], patience: Duration) -> Self {
+        let origin = Origin::start(replies.to_vec());
+        let gateway =
+            builder().service(&[origin.address]).route("/*", &[], 0).timeout(patience).one_worker().start();
+        Self { gateway, origin, patience }
+    }
+
+    /// Asks for one reply, then for something else.
+    fn play(&self, index: usize, reply: &Reply) -> Result<(), String> {
+        let got = self.ask(reply.method, &format!("/reply/{index}"))?;
+        judge(reply, got)?;
+        let used = self.origin.take_used();
+        for round in 0..2 {
+            match self.ask("GET", "/next")? {
+                Got::Whole { status: 200, body } if body == "next" => {}
+                other => return Err(format!("request {round} after it got {other:?}")),
+            }
+        }
+        let next = self.origin.take_used();
+        let may_be_kept = matches!(reply.must, Must::Whole(..));
+        if !may_be_kept && !used.is_disjoint(&next) {
+            return Err("the service's connection was used again".into());
+        }
+        Ok(())
+    }
+
+    /// One request on a connection of its own.
+    fn ask(&self, method: &str, target: &str) -> Result<Got, String> {
+        let mut client = Client::to(self.gateway.address(), self.patience);
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        client.send(request.as_bytes())?;
+        let bytes = client.rest()?;
+        let Some((answer, len)) = super::reading::answer(&bytes, method == "HEAD")? else {
+            return Ok(Got::Torn);
+        };
+        if len < bytes.len() {
+            return Err(format!("more came: {}", bytes[len..].escape_ascii()));
+        }
+        let for_one_hop = answer.headers.iter().find(|(name, _)| ONE_HOP.contains(&name.as_str()));
+        match for_one_hop {
+            Some(header) => Err(format!("{header:?} was passed on")),
+            None => Ok(Got::Whole { status: answer.status, body: answer.body }),
+        }
+    }
+}
+
+/// Whether what came is what must come.
+fn judge(reply: &Reply, got: Got) -> Result<(), String> {
+    match (reply.must, got) {
+        (
+            Must::Whole(status, body) | Must::WholeOnce(status, body),
+            Got::Whole { status: got, body: text },
+        ) if (status, body) == (got, &*text) => Ok(()),
+        (Must::WholeOnce(..) | Must::Refuse | Must::Tear, Got::Whole { status: 502, body })
+            if body.contains("\"status\":502") =>
+        {
+            Ok(())
+        }
+        (Must::Tear, Got::Torn) => Ok(()),
+        (must, got) => Err(format!("{got:?} instead of {must:?}")),
+    }
+}
+
+pub(super) fn replies() -> Vec<Reply> {
+    [REPLIES, &large()].concat()
+}
+
+#[test]
+fn each_answer_is_refused_or_has_one_meaning() {
+    let replies = replies();
+    let stage = Stage::new(&replies, PATIENCE);
+    let mut wrong = Vec::new();
+    for (index, reply) in replies.iter().enumerate().filter(|(_, reply)| !awaited().contains(reply.name)) {
+        if let Err(why) = stage.play(index, reply) {
+            wrong.push(format!("{}: {why}", reply.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), replies.len(), wrong.join("\n"));
+}
+
+#[test]
+fn answers_expected_with_later_work_are_not_right_yet() {
+    let replies = replies();
+    let awaited: Vec<_> =
+        replies.iter().enumerate().filter(|(_, reply)| awaited().contains(reply.name)).collect();
+    println!("{} replies, of which {} are expected with later work", replies.len(), awaited.len());
+    let right = awaited
+        .iter()
+        .filter(|(index, reply)| Stage::new(&replies, super::IMPATIENCE).play(*index, reply).is_ok());
+    let right: Vec<_> = right.map(|(_, reply)| reply.name).collect();
+    assert!(right.is_empty(), "these are right now, so take them off the list: {right:#?}");
+}
+
+/// What a service says unasked, on a connection that waits for its next request, is nobody's answer.
+#[test]
+fn bytes_that_come_between_two_requests_reach_nobody() {
+    for poison in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison",
+        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        "\r\n",
+        "x",
+    ] {
+        let reply = Reply {
+            name: "an answer and later another",
+            method: "GET",
+            bytes: b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"[..].into(),
+            then: Then::Stay,
+            must: Must::Whole(200, "ok"),
+        };
+        let stage = Stage::new(std::slice::from_ref(&reply), PATIENCE);
+        let got = stage.ask("GET", "/reply/0").expect("an answer");
+        judge(&reply, got).expect("the answer");
+        let used = stage.origin.take_used();
+        stage.origin.say_unasked(poison);
+        for _ in 0..2 {
+            let got = stage.ask("GET", "/next").expect("an answer");
+            assert!(
+                matches!(&got, Got::Whole { status: 200, body } if body == "next"),
+                "{poison:?}: {got:?}"
+            );
+        }
+        assert!(used.is_disjoint(&stage.origin.take_used()), "{poison:?}: the connection was used again");
+    }
+}
