@@ -9,6 +9,7 @@ use floodway_blocks::invoke::{Body as AnyBody, BodyError};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::http1::HandedBody;
 use crate::perform::Relay;
 
 /// What is sent to a service.
@@ -16,6 +17,8 @@ use crate::perform::Relay;
 pub(crate) enum RequestBody {
     /// A client's, counted against a limit.
     Client { body: Incoming, left: u64 },
+    /// A client's by HTTP/1.1, counted where it is read.
+    Handed(HandedBody),
     /// A caller's inside this node.
     Caller(AnyBody),
     /// None, or one that was taken to be sent.
@@ -74,6 +77,7 @@ impl Body for RequestBody {
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
+            Self::Handed(body) => Pin::new(body).poll_frame(cx),
             Self::Caller(body) => Pin::new(body).poll_frame(cx),
             Self::Empty => Poll::Ready(None),
         }
@@ -82,6 +86,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Client { body, .. } => body.is_end_stream(),
+            Self::Handed(body) => body.is_end_stream(),
             Self::Caller(body) => body.is_end_stream(),
             Self::Empty => true,
         }
@@ -90,6 +95,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Client { body, .. } => body.size_hint(),
+            Self::Handed(body) => body.size_hint(),
             Self::Caller(body) => body.size_hint(),
             Self::Empty => SizeHint::with_exact(0),
         }

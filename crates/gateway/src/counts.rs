@@ -53,8 +53,8 @@ impl Counter {
 }
 
 impl Counters {
-    pub(crate) fn answered(&self, status: http::StatusCode) {
-        let class = usize::from(status.as_u16() / 100).clamp(1, 5);
+    pub(crate) fn answered(&self, status: impl Into<u16>) {
+        let class = usize::from(status.into() / 100).clamp(1, 5);
         self.answers[class - 1].add_one();
     }
 }

@@ -6,53 +6,52 @@ use std::rc::Rc;
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::{Methods, Routed};
 use floodway_policy::snapshot::{Limits, RoutePolicy};
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::connection::Client;
-use crate::head::{self, REQUEST_ID};
+use crate::head::{self, REQUEST_ID, RequestId};
 use crate::perform::perform;
 use crate::respond::Problem;
-use crate::tunnel;
+use crate::tunnel::{self, Tunnel};
 use crate::worker::Worker;
 
 /// The path and query may have this part of the room that is there for the whole head.
-const TARGET_SHARE: usize = 2;
+pub(crate) const TARGET_SHARE: usize = 2;
 
-/// Answers a request, if need be with a problem.
+/// What a service has to say.
+pub(crate) struct Answer {
+    pub(crate) response: Response<ResponseBody>,
+    /// What follows the response where the protocol changes.
+    pub(crate) tunnel: Option<Box<Tunnel>>,
+}
+
+/// Answers a request that came by HTTP/2, if need be with a problem.
 pub(crate) async fn forward(client: &Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
     let worker = &client.worker;
-    let id = head::request_id(request.headers(), worker.random());
-    worker.counters.requests.add_one();
-    worker.counters.in_flight.add_one();
-    let _in_flight = InFlight(worker);
-    let response = match try_forward(client, request, &id).await {
-        Ok(response) => response,
-        Err(problem) => {
-            worker.counters.refusals.add_one();
-            problem.response(&id)
-        }
-    };
+    let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
+    let id = RequestId::new(given, worker.random());
+    let _in_flight = InFlight::begin(worker);
+    let response = try_forward(client, request, &id).await.unwrap_or_else(|problem| {
+        worker.counters.refusals.add_one();
+        problem.response(&id.value())
+    });
     worker.counters.answered(response.status());
     response
 }
 
-/// The whole answer to bytes that are no request, or too many: there is nothing else to go by than the
-/// status that hyper has for them.
-pub(crate) fn refuse_unread(worker: &Worker, status: u16) -> Vec<u8> {
-    let problem = match status {
-        414 => Problem::TargetTooLong,
-        431 => Problem::HeadTooLarge,
-        _ => Problem::BadRequest("this is no HTTP request"),
-    };
-    worker.counters.refusals.add_one();
-    worker.counters.answered(problem.status());
-    problem.bytes(&head::fresh_request_id(worker.random()))
-}
+/// A request that is being answered.
+pub(crate) struct InFlight<'a>(&'a Worker);
 
-struct InFlight<'a>(&'a Worker);
+impl<'a> InFlight<'a> {
+    pub(crate) fn begin(worker: &'a Worker) -> Self {
+        worker.counters.requests.add_one();
+        worker.counters.in_flight.add_one();
+        Self(worker)
+    }
+}
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
@@ -63,44 +62,60 @@ impl Drop for InFlight<'_> {
 async fn try_forward(
     client: &Rc<Client>,
     mut request: Request<Incoming>,
-    id: &HeaderValue,
+    id: &RequestId,
 ) -> Result<Response<ResponseBody>, Problem> {
     let worker = &client.worker;
     check(&request, worker.snapshot.limits)?;
     adopt_authority(&mut request)?;
     head::join_cookies(request.headers_mut());
-    let route = route(worker, &request)?;
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let route = route(worker, host, request.uri().path(), request.method().as_str())?;
     if request.body().size_hint().lower() > route.body_max {
         return Err(Problem::BodyTooLarge);
     }
-    let call = route.call;
+    // HTTP/2 has no upgrades (RFC 9113 §8.6).
+    request.headers_mut().remove(UPGRADE);
     let left = route.body_max;
-    let upgrade = head::strip_hop_by_hop(request.headers_mut());
-    head::say_who_asks(request.headers_mut(), client.address, id);
-    *request.version_mut() = Version::HTTP_11;
-    let client_side = upgrade.map(|protocol| {
-        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        request.headers_mut().insert(UPGRADE, protocol);
-        hyper::upgrade::on(&mut request)
-    });
     let request = request.map(|body| {
         if body.is_end_stream() { RequestBody::Empty } else { RequestBody::Client { body, left } }
     });
-    let mut response = perform(worker, call, key(client.address), request).await?;
+    let answer = send_on(client, request, route, id).await?;
+    if answer.tunnel.is_some() { Err(Problem::BadGateway) } else { Ok(answer.response) }
+}
+
+/// Sends a request to the service of its route.
+pub(crate) async fn send_on(
+    client: &Rc<Client>,
+    mut request: Request<RequestBody>,
+    route: &RoutePolicy,
+    id: &RequestId,
+) -> Result<Answer, Problem> {
+    let worker = &client.worker;
+    let upgrade = head::strip_hop_by_hop(request.headers_mut());
+    let may_switch = upgrade.is_some();
+    if let Some(protocol) = upgrade {
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        request.headers_mut().insert(UPGRADE, protocol);
+    }
+    head::say_who_asks(request.headers_mut(), client.address, &id.value());
+    *request.version_mut() = Version::HTTP_11;
+    let mut response = perform(worker, route.call, key(client.address), request).await?;
     // The version is a matter of each connection (RFC 9110 §2.5).
     *response.version_mut() = Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let client_side = client_side.ok_or(Problem::BadGateway)?;
-        return Ok(tunnel::open(client, client_side, response));
+        if !may_switch {
+            return Err(Problem::BadGateway);
+        }
+        let (response, tunnel) = tunnel::open(response);
+        return Ok(Answer { response, tunnel: Some(Box::new(tunnel)) });
     }
     head::strip_hop_by_hop(response.headers_mut());
-    response.headers_mut().insert(REQUEST_ID, id.clone());
-    Ok(response.map(ResponseBody::Relay))
+    response.headers_mut().insert(REQUEST_ID, id.value());
+    Ok(Answer { response: response.map(ResponseBody::Relay), tunnel: None })
 }
 
 /// Refuses what is open to more than one reading, and what a gateway does not do.
 fn check(request: &Request<Incoming>, limits: Limits) -> Result<(), Problem> {
-    let headers = request.headers();
     let target_len = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target_len > limits.header_bytes_max as usize / TARGET_SHARE {
         return Err(Problem::TargetTooLong);
@@ -108,7 +123,7 @@ fn check(request: &Request<Incoming>, limits: Limits) -> Result<(), Problem> {
     if request.method() == Method::CONNECT {
         return Err(Problem::ConnectRefused);
     }
-    if headers.get_all(HOST).iter().nth(1).is_some() {
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
         return Err(Problem::BadRequest("more than one Host is given"));
     }
     if has_dot_segment(request.uri().path()) {
@@ -117,7 +132,7 @@ fn check(request: &Request<Incoming>, limits: Limits) -> Result<(), Problem> {
     Ok(())
 }
 
-fn has_dot_segment(path: &str) -> bool {
+pub(crate) fn has_dot_segment(path: &str) -> bool {
     path.split('/').any(|segment| match segment.len() {
         1 | 2 => segment.bytes().all(|byte| byte == b'.'),
         3..=6 if segment.contains('%') => {
@@ -138,23 +153,25 @@ fn adopt_authority(request: &mut Request<Incoming>) -> Result<(), Problem> {
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
     } else if !request.headers().contains_key(HOST) {
-        if request.version() != Version::HTTP_10 {
-            return Err(Problem::BadRequest("there is no Host"));
-        }
-        // Upstream there is one, even if it says nothing (RFC 9112 §3.2).
-        request.headers_mut().insert(HOST, HeaderValue::from_static(""));
+        return Err(Problem::BadRequest("there is no Host"));
     }
     Ok(())
 }
 
-fn route<'a>(worker: &'a Worker, request: &Request<Incoming>) -> Result<&'a RoutePolicy, Problem> {
-    let host = host_name(request.headers());
+/// The route of a request.
+pub(crate) fn route<'a>(
+    worker: &'a Worker,
+    host: Option<&str>,
+    path: &str,
+    method: &str,
+) -> Result<&'a RoutePolicy, Problem> {
+    let host = host.map(host_name);
     let snapshot = &worker.snapshot;
-    let find = |method| snapshot.router.find(host.as_deref(), request.uri().path(), method);
-    match find(request.method().as_str()) {
+    let find = |method| snapshot.router.find(host.as_deref(), path, method);
+    match find(method) {
         // TRACE shows what a client cannot see otherwise, so it passes only where it is named. A route
         // that takes a method that does not exist takes all of them, and names none.
-        to @ Routed::To(_) if request.method() == Method::TRACE && find("*") == to => {
+        to @ Routed::To(_) if method == "TRACE" && find("*") == to => {
             Err(Problem::MethodNotAllowed(Methods::ALL_BUT_TRACE))
         }
         Routed::To(route) => Ok(snapshot.route(route).expect("the router names routes of its snapshot")),
@@ -164,17 +181,16 @@ fn route<'a>(worker: &'a Worker, request: &Request<Incoming>) -> Result<&'a Rout
 }
 
 /// The host without its port, in lower case.
-fn host_name(headers: &HeaderMap) -> Option<std::borrow::Cow<'_, str>> {
-    let host = headers.get(HOST)?.to_str().ok()?;
+fn host_name(host: &str) -> std::borrow::Cow<'_, str> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
     let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
-    Some(if is_lower { name.into() } else { name.to_ascii_lowercase().into() })
+    if is_lower { name.into() } else { name.to_ascii_lowercase().into() }
 }
 
-fn key(client: IpAddr) -> u64 {
+pub(crate) fn key(client: IpAddr) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(address) => hash_bytes(&address.octets()),
         IpAddr::V6(address) => hash_bytes(&address.octets()),

@@ -33,7 +33,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
         for name in options.iter().flat_map(tokens) {
             if name.eq_ignore_ascii_case("upgrade") {
                 upgrade = headers.remove(UPGRADE).or(upgrade);
-            } else if !is_end_to_end(name) {
+            } else if !is_end_to_end(name.as_bytes()) {
                 headers.remove(name);
             }
         }
@@ -60,9 +60,9 @@ fn tokens(list: &HeaderValue) -> impl Iterator<Item = &str> {
 
 /// Whether no `Connection` header may take this one out: whoever names it there wants the service to see
 /// another request than we do.
-fn is_end_to_end(name: &str) -> bool {
+pub(crate) fn is_end_to_end(name: &[u8]) -> bool {
     let all = [HOST, CONTENT_LENGTH, AUTHORIZATION, COOKIE, CACHE_CONTROL];
-    all.iter().any(|end_to_end| name.eq_ignore_ascii_case(end_to_end.as_str()))
+    all.iter().any(|end_to_end| name.eq_ignore_ascii_case(end_to_end.as_str().as_bytes()))
 }
 
 /// Makes one header of a cookie that came in several, as HTTP/2 allows (RFC 9113 §8.2.3).
@@ -86,18 +86,49 @@ pub(crate) fn say_who_asks(headers: &mut HeaderMap, client: IpAddr, id: &HeaderV
     headers.insert(REQUEST_ID, id.clone());
 }
 
-/// The client's own id where it is short and plain, else a new one.
-pub(crate) fn request_id(headers: &HeaderMap, fresh: u64) -> HeaderValue {
-    let given = headers.get(REQUEST_ID).filter(|id| {
-        let bytes = id.as_bytes();
-        (1..=REQUEST_ID_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
-    });
-    given.cloned().unwrap_or_else(|| fresh_request_id(fresh))
+/// What names one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestId {
+    bytes: [u8; REQUEST_ID_MAX],
+    len: usize,
 }
 
-/// A new request id.
-pub(crate) fn fresh_request_id(random: u64) -> HeaderValue {
-    text(16, |out| write!(out, "{random:016x}"))
+impl RequestId {
+    /// The client's own where it is short and plain, else a new one.
+    pub(crate) fn new(given: Option<&[u8]>, random: u64) -> Self {
+        let is_plain =
+            |id: &&[u8]| (1..=REQUEST_ID_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+        given.filter(is_plain).map_or_else(|| Self::fresh(random), Self::of)
+    }
+
+    /// A new one.
+    pub(crate) fn fresh(random: u64) -> Self {
+        let mut digits = [0; 16];
+        for (byte, pair) in random.to_be_bytes().into_iter().zip(digits.chunks_exact_mut(2)) {
+            pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+            pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+        }
+        Self::of(&digits)
+    }
+
+    fn of(id: &[u8]) -> Self {
+        let mut bytes = [0; REQUEST_ID_MAX];
+        bytes[..id.len()].copy_from_slice(id);
+        Self { bytes, len: id.len() }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    pub(crate) fn value(&self) -> HeaderValue {
+        HeaderValue::from_bytes(self.as_bytes()).expect("plain text")
+    }
+}
+
+/// The same for HTTP/1.1, as far as it is the same for all requests of a connection.
+pub(crate) fn introduction(client: IpAddr) -> Vec<u8> {
+    format!("{FORWARDED_FOR}: {}\r\n{FORWARDED_PROTO}: http\r\n", client.to_canonical()).into_bytes()
 }
 
 fn address(client: IpAddr) -> HeaderValue {

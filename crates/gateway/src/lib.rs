@@ -6,17 +6,21 @@
 
 #![forbid(unsafe_code)]
 
+mod alarm;
 mod body;
+mod buffers;
 mod clock;
 mod connection;
 mod counts;
 mod forward;
 mod head;
+mod http1;
 mod invoke;
 mod membership;
 mod perform;
 mod pool;
 mod respond;
+mod stream;
 mod tasks;
 mod tunnel;
 mod worker;

@@ -11,7 +11,7 @@ use floodway_blocks::invoke::BodyError;
 use floodway_policy::exchange::{Action, Actions, AttemptId, Event, Exchange, Facts, Failure, Refusal};
 use floodway_policy::snapshot::CallPolicy;
 use floodway_policy::{EndpointId, Time};
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -20,7 +20,7 @@ use crate::pool::{self, Connection};
 use crate::worker::Worker;
 
 /// A request's exchange while it lasts. However it ends, what it holds is given back.
-struct Life {
+pub(crate) struct Life {
     worker: Rc<Worker>,
     exchange: Exchange,
 }
@@ -43,11 +43,12 @@ pub(crate) struct Refused {
 }
 
 /// What an attempt needs.
-struct Attempt {
+pub(crate) struct Attempt {
     id: AttemptId,
-    endpoint: EndpointId,
-    connect_by: Time,
-    fresh: bool,
+    pub(crate) endpoint: EndpointId,
+    pub(crate) connect_by: Time,
+    /// Only a connection that was never used will do.
+    pub(crate) fresh: bool,
 }
 
 /// A request that may have to be sent more than once.
@@ -60,21 +61,38 @@ struct Outgoing {
     is_too_large: bool,
 }
 
-/// Carries a request to a service and brings the head of the response; its body follows as a stream.
-/// Dropping the future abandons the request.
-pub(crate) async fn perform(
+/// What an attempt came to.
+pub(crate) enum Carried<R> {
+    /// The head of a response is there.
+    Replied(R),
+    Failed(Failure),
+    /// The time was up first.
+    Elapsed,
+    /// The client is gone.
+    Abandoned,
+}
+
+/// Makes the attempts of one exchange.
+pub(crate) trait Carry {
+    type Reply;
+
+    async fn carry(&mut self, worker: &Rc<Worker>, attempt: &Attempt, until: Time) -> Carried<Self::Reply>;
+}
+
+/// Lives an exchange up to the head of its response. Dropping the future abandons the request.
+///
+/// # Errors
+/// Why there is no response; nothing where the client is gone.
+pub(crate) async fn drive<C: Carry>(
     worker: &Rc<Worker>,
     call: CallPolicy,
-    key: u64,
-    request: Request<RequestBody>,
-) -> Result<Response<Relay>, Refused> {
-    let facts =
-        Facts { key, idempotent: is_idempotent(request.method()), repeatable: request.body().is_empty() };
-    let mut outgoing = Outgoing::new(request, facts, call);
+    facts: Facts,
+    carrier: &mut C,
+) -> Result<(C::Reply, Life), Option<Refusal>> {
     let mut life = Life { worker: Rc::clone(worker), exchange: Exchange::new(call, facts) };
     worker.refresh();
     let mut event = Event::Arrived;
-    let mut deadline = Time::NEVER;
+    let mut until = Time::NEVER;
     loop {
         let mut attempt = None;
         for action in life.step(event) {
@@ -82,8 +100,8 @@ pub(crate) async fn perform(
                 Action::Send { attempt: id, endpoint, connect_by, fresh } => {
                     attempt = Some(Attempt { id, endpoint, connect_by, fresh });
                 }
-                Action::WakeAt(time) => deadline = time,
-                Action::Answer(why) => return Err(Refused { why, is_too_large: outgoing.is_too_large }),
+                Action::WakeAt(time) => until = time,
+                Action::Answer(why) => return Err(Some(why)),
                 // An attempt is given up by dropping its future, which has happened by now.
                 Action::Cancel(_) | Action::Relay(_) => {}
             }
@@ -93,18 +111,56 @@ pub(crate) async fn perform(
         if id.0 > 0 {
             worker.counters.retries.add_one();
         }
-        let until = worker.clock.instant(deadline);
-        event = match tokio::time::timeout_at(until, send(worker, &attempt, &mut outgoing)).await {
-            Ok(Ok((response, connection))) => {
+        event = match carrier.carry(worker, &attempt, until).await {
+            Carried::Replied(reply) => {
                 for action in life.step(Event::Replied { attempt: id }) {
                     debug_assert_eq!(action, Action::Relay(id));
                 }
-                let sending = outgoing.sending;
-                return Ok(response.map(|body| Relay { body, connection: Some(connection), sending, life }));
+                return Ok((reply, life));
             }
-            Ok(Err(failure)) => Event::Failed { attempt: id, failure },
-            Err(_elapsed) => Event::Woke,
+            Carried::Failed(failure) => Event::Failed { attempt: id, failure },
+            Carried::Elapsed => Event::Woke,
+            Carried::Abandoned => return Err(None),
         };
+    }
+}
+
+/// Carries a request to a service and brings the head of the response; its body follows as a stream.
+/// Dropping the future abandons the request.
+pub(crate) async fn perform(
+    worker: &Rc<Worker>,
+    call: CallPolicy,
+    key: u64,
+    request: Request<RequestBody>,
+) -> Result<Response<Relay>, Refused> {
+    let facts = Facts {
+        key,
+        idempotent: is_idempotent(request.method().as_str()),
+        repeatable: request.body().is_empty(),
+    };
+    let mut outgoing = Outgoing::new(request, facts, call);
+    match drive(worker, call, facts, &mut outgoing).await {
+        Ok(((response, connection), life)) => {
+            let (connection, sending) = (Some(connection), outgoing.sending);
+            Ok(response.map(|body| Relay { body, connection, sending, life }))
+        }
+        Err(why) => {
+            let why = why.expect("whoever waits for this drops it when the client is gone");
+            Err(Refused { why, is_too_large: outgoing.is_too_large })
+        }
+    }
+}
+
+impl Carry for Outgoing {
+    type Reply = (Response<Incoming>, Connection);
+
+    async fn carry(&mut self, worker: &Rc<Worker>, attempt: &Attempt, until: Time) -> Carried<Self::Reply> {
+        let until = worker.clock.instant(until);
+        match tokio::time::timeout_at(until, send(worker, attempt, self)).await {
+            Ok(Ok(reply)) => Carried::Replied(reply),
+            Ok(Err(failure)) => Carried::Failed(failure),
+            Err(_elapsed) => Carried::Elapsed,
+        }
     }
 }
 
@@ -130,11 +186,11 @@ async fn send(
 async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Failure> {
     if !attempt.fresh {
         let kept = worker.pool.borrow_mut().take(attempt.endpoint, worker.clock.now());
-        if let Some(mut kept) = kept {
+        if let Some(mut sender) = kept {
             // Its last request was sent and the response read to the end; it takes a moment at most to be
             // ready again.
-            return match kept.sender.ready().await {
-                Ok(()) => Ok(kept),
+            return match sender.ready().await {
+                Ok(()) => Ok(Connection { sender, endpoint: attempt.endpoint, is_used: true }),
                 Err(_closed) => Err(Failure::StaleConnection),
             };
         }
@@ -153,11 +209,8 @@ async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Fa
 }
 
 /// RFC 9110 §9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE
-    )
+pub(crate) fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
 }
 
 // === impl Outgoing ===
@@ -212,6 +265,11 @@ impl Life {
         self.exchange.step(event, worker.clock.now(), &mut worker.rng.borrow_mut(), &mut cluster)
     }
 
+    /// The response was passed on.
+    pub(crate) fn finish(&mut self) {
+        self.end(Event::Finished);
+    }
+
     /// A last event, after which there is nothing left to do.
     fn end(&mut self, event: Event) {
         self.step(event).for_each(|action| debug_assert!(matches!(action, Action::Cancel(_))));
@@ -231,12 +289,13 @@ impl Drop for Life {
 impl Relay {
     fn finish(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        self.life.end(Event::Finished);
+        self.life.finish();
         // An answer may be over before its request is. Then who knows when the connection is free.
         let was_sent = self.sending.take().is_none_or(|sending| Rc::strong_count(&sending) == 1);
-        if was_sent {
+        let Connection { sender, endpoint, .. } = connection;
+        if was_sent && !sender.is_closed() {
             let worker = &self.life.worker;
-            worker.pool.borrow_mut().put(connection, worker.clock.now());
+            worker.pool.borrow_mut().put(endpoint, sender, worker.clock.now());
         }
     }
 }

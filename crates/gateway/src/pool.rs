@@ -17,7 +17,7 @@ const IDLE_MAX: usize = 256;
 /// An unused connection is not trusted longer than this; servers commonly close after 60 s or more.
 const IDLE_TIME: Duration = Duration::from_secs(50);
 
-/// A connection to an endpoint, ready for one request.
+/// A connection to an endpoint that hyper serves, ready for one request.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Outbound>,
@@ -26,46 +26,61 @@ pub(crate) struct Connection {
     pub(crate) is_used: bool,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Pool {
-    idle: HashMap<EndpointId, Vec<Idle>>,
+/// What can be kept between two requests.
+pub(crate) trait Keep {
+    /// Whether its other end has closed it, or sent what nobody asked for.
+    fn is_closed(&mut self) -> bool;
 }
 
 #[derive(Debug)]
-struct Idle {
-    sender: SendRequest<Outbound>,
+pub(crate) struct Pool<C> {
+    idle: HashMap<EndpointId, Vec<Idle<C>>>,
+}
+
+#[derive(Debug)]
+struct Idle<C> {
+    connection: C,
     since: Time,
 }
 
-impl Pool {
+impl<C> Default for Pool<C> {
+    fn default() -> Self {
+        Self { idle: HashMap::new() }
+    }
+}
+
+impl<C: Keep> Pool<C> {
     /// A kept connection that does not look closed.
-    pub(crate) fn take(&mut self, endpoint: EndpointId, now: Time) -> Option<Connection> {
+    pub(crate) fn take(&mut self, endpoint: EndpointId, now: Time) -> Option<C> {
         let idle = self.idle.get_mut(&endpoint)?;
-        while let Some(Idle { sender, since }) = idle.pop() {
+        while let Some(Idle { mut connection, since }) = idle.pop() {
             if now.since(since) > IDLE_TIME {
                 // The rest was put aside even earlier.
                 idle.clear();
-            } else if !sender.is_closed() {
-                return Some(Connection { sender, endpoint, is_used: true });
+            } else if !connection.is_closed() {
+                return Some(connection);
             }
         }
         None
     }
 
     /// Keeps a connection whose request was sent and whose response was read to its end.
-    pub(crate) fn put(&mut self, connection: Connection, now: Time) {
-        if connection.sender.is_closed() {
-            return;
-        }
-        let idle = self.idle.entry(connection.endpoint).or_default();
+    pub(crate) fn put(&mut self, endpoint: EndpointId, connection: C, now: Time) {
+        let idle = self.idle.entry(endpoint).or_default();
         if idle.len() < IDLE_MAX {
-            idle.push(Idle { sender: connection.sender, since: now });
+            idle.push(Idle { connection, since: now });
         }
     }
 
     /// Forgets the connections of endpoints that are gone.
     pub(crate) fn retain(&mut self, is_there: impl Fn(EndpointId) -> bool) {
         self.idle.retain(|endpoint, _| is_there(*endpoint));
+    }
+}
+
+impl Keep for SendRequest<Outbound> {
+    fn is_closed(&mut self) -> bool {
+        Self::is_closed(self)
     }
 }
 

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use floodway_policy::exchange::Refusal;
 use floodway_policy::routing::Methods;
-use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::body::ResponseBody;
 use crate::head::REQUEST_ID;
+use crate::http1::{Broken, Malformed};
 use crate::perform::Refused;
 
 /// Why the gateway answers itself. Each has a page in `docs/errors`.
@@ -20,6 +21,8 @@ pub(crate) enum Problem {
     BodyTooLarge,
     TargetTooLong,
     HeadTooLarge,
+    ExpectationFailed,
+    VersionNotSupported,
     BadBody,
     BadRequest(&'static str),
     ConnectRefused,
@@ -43,6 +46,8 @@ impl Problem {
             Self::BodyTooLarge => "FW-3413",
             Self::TargetTooLong => "FW-3414",
             Self::HeadTooLarge => "FW-3431",
+            Self::ExpectationFailed => "FW-3417",
+            Self::VersionNotSupported => "FW-3505",
             Self::ConnectRefused => "FW-3501",
             Self::Unreachable => "FW-3502",
             Self::BadGateway => "FW-3512",
@@ -58,6 +63,8 @@ impl Problem {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::VersionNotSupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ConnectRefused => StatusCode::NOT_IMPLEMENTED,
             Self::Unreachable | Self::BadGateway => StatusCode::BAD_GATEWAY,
@@ -74,6 +81,8 @@ impl Problem {
             Self::MethodNotAllowed(_) => "the route does not take this method",
             Self::BodyTooLarge => "the request body is larger than the route allows",
             Self::TargetTooLong => "the path and query are longer than allowed",
+            Self::ExpectationFailed => "the only expectation that can be met is 100-continue",
+            Self::VersionNotSupported => "this is neither HTTP/1.0 nor HTTP/1.1 nor HTTP/2",
             Self::HeadTooLarge => "the request has more headers, or larger ones, than allowed",
             Self::ConnectRefused => "this is no forward proxy",
             Self::Unreachable => "no replica of the service could be reached; the request was not sent",
@@ -85,12 +94,14 @@ impl Problem {
 
     /// Whether the rest of the request may still be on its way, so that the connection cannot be used
     /// again.
-    const fn ends_connection(self) -> bool {
+    pub(crate) const fn ends_connection(self) -> bool {
         matches!(
             self,
             Self::BodyTooLarge
                 | Self::TargetTooLong
                 | Self::HeadTooLarge
+                | Self::ExpectationFailed
+                | Self::VersionNotSupported
                 | Self::BadBody
                 | Self::BadRequest(_)
                 | Self::ConnectRefused
@@ -113,27 +124,11 @@ impl Problem {
             let names = HeaderValue::from_str(&names.join(", ")).expect("method names are plain");
             headers.insert(ALLOW, names);
         }
-        if self.ends_connection() {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
         response
     }
 
-    /// The answer as HTTP/1.1 has it, where the request was never read; the connection ends with it.
-    pub(crate) fn bytes(self, id: &HeaderValue) -> Vec<u8> {
-        let (status, body) = (self.status(), self.body(id));
-        let head = format!(
-            "HTTP/1.1 {} {}\r\n{CONTENT_TYPE}: application/problem+json\r\n{REQUEST_ID}: {}\r\n\
-             {CONNECTION}: close\r\n{CONTENT_LENGTH}: {}\r\n\r\n",
-            status.as_u16(),
-            status.canonical_reason().unwrap_or_default(),
-            plain(id),
-            body.len(),
-        );
-        [head.as_bytes(), &body].concat()
-    }
-
-    fn body(self, id: &HeaderValue) -> Bytes {
+    /// What the answer says.
+    pub(crate) fn body(self, id: &HeaderValue) -> Bytes {
         let status = self.status();
         let mut body = String::with_capacity(192);
         write!(
@@ -156,15 +151,41 @@ fn plain(id: &HeaderValue) -> String {
     text.chars().filter(|c| !matches!(c, '"' | '\\')).collect()
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        match refused.why {
+impl From<Refusal> for Problem {
+    fn from(why: Refusal) -> Self {
+        match why {
             Refusal::NoEndpoint => Self::NoEndpoint,
             Refusal::Unreachable => Self::Unreachable,
             Refusal::BadGateway => Self::BadGateway,
             Refusal::TimedOut => Self::TimedOut,
-            Refusal::RequestBody if refused.is_too_large => Self::BodyTooLarge,
             Refusal::RequestBody => Self::BadBody,
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        if refused.is_too_large { Self::BodyTooLarge } else { refused.why.into() }
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Bad(why) => Self::BadRequest(why),
+            Malformed::TooManyFields => Self::HeadTooLarge,
+            Malformed::Expectation => Self::ExpectationFailed,
+            Malformed::Version => Self::VersionNotSupported,
+        }
+    }
+}
+
+impl From<Broken> for Problem {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::TooLarge => Self::BodyTooLarge,
+            Broken::Malformed(malformed) => malformed.into(),
+            Broken::Source(_) | Broken::Target(_) => Self::BadBody,
         }
     }
 }

@@ -7,10 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use floodway_policy::{Cluster, EndpointId, Rng, Snapshot};
+use hyper::client::conn::http1::SendRequest;
 use tokio::sync::watch;
 
+use crate::body::Outbound;
+use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::counts::Counters;
+use crate::http1::Side;
 use crate::membership::Memberships;
 use crate::pool::Pool;
 use crate::tasks::Tasks;
@@ -31,7 +35,11 @@ pub(crate) struct Worker {
     pub(crate) clock: Clock,
     pub(crate) cluster: RefCell<Cluster>,
     pub(crate) rng: RefCell<Rng>,
-    pub(crate) pool: RefCell<Pool>,
+    /// Connections to endpoints that hyper serves.
+    pub(crate) pool: RefCell<Pool<SendRequest<Outbound>>>,
+    /// Connections to endpoints that we serve.
+    pub(crate) upstreams: RefCell<Pool<Side>>,
+    pub(crate) buffers: Buffers,
     pub(crate) tasks: Tasks,
     pub(crate) counters: Arc<Counters>,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -39,6 +47,8 @@ pub(crate) struct Worker {
     pub(crate) connections_max: u64,
     memberships: Memberships,
     seen: Cell<u64>,
+    /// The same as the phase says, at less cost.
+    is_draining: Cell<bool>,
 }
 
 impl Worker {
@@ -58,6 +68,9 @@ impl Worker {
             cluster,
             rng: RefCell::new(rng),
             pool: RefCell::default(),
+            upstreams: RefCell::default(),
+            buffers: Buffers::default(),
+            is_draining: Cell::new(false),
             tasks: Tasks::default(),
             counters,
             phase,
@@ -75,11 +88,27 @@ impl Worker {
             let mut cluster = self.cluster.borrow_mut();
             cluster.apply(&membership);
             self.pool.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
+            self.upstreams.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
         }
     }
 
     pub(crate) fn address(&self, endpoint: EndpointId) -> Option<SocketAddr> {
         self.cluster.borrow().endpoint(endpoint).map(|endpoint| endpoint.member.address)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.get()
+    }
+
+    /// Takes no more connections from now on.
+    pub(crate) fn drain(&self) {
+        self.is_draining.set(true);
+    }
+
+    /// Ends the connections to endpoints that nobody uses.
+    pub(crate) fn disconnect(&self) {
+        self.pool.borrow_mut().retain(|_| false);
+        self.upstreams.borrow_mut().retain(|_| false);
     }
 
     pub(crate) fn random(&self) -> u64 {

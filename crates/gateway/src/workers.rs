@@ -242,7 +242,7 @@ async fn run(
     }
     own.finished().await;
     // Connections to endpoints end with their senders.
-    worker.pool.borrow_mut().retain(|_| false);
+    worker.disconnect();
 }
 
 /// Takes connections until the worker drains.
@@ -256,7 +256,7 @@ async fn listen(worker: Rc<Worker>, listener: StdListener) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return worker.drain(),
         };
         match accepted {
             Ok((stream, client)) => {

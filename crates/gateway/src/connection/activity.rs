@@ -1,4 +1,4 @@
-//! What a connection does: whether it moves, what is under way on it, what hyper says on its own.
+//! What a connection does that is not ours to read: whether it moves, and what is under way on it.
 //!
 //! A watchdog looks at it a few times per timeout, so that the stream itself never reads a clock.
 
@@ -7,15 +7,17 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use floodway_policy::snapshot::Limits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::Client;
+use crate::http1::Side;
+use crate::stream::Stream;
 
 /// How often per timeout the watchdog looks: a timeout is kept to within this part of it.
 const LOOKS: u32 = 8;
@@ -23,9 +25,7 @@ const LOOKS: u32 = 8;
 /// What bytes on a connection mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speaks {
-    /// Between two requests, only a head.
-    Http1,
-    /// Once a request was there, also acknowledgements, window updates and pings.
+    /// First a request; once that was there, also acknowledgements, window updates and pings.
     Http2,
     /// Anything: it was upgraded.
     Other,
@@ -49,17 +49,8 @@ struct Shared {
     has_moved: AtomicBool,
     /// Bytes were read since the last request was over.
     has_read: AtomicBool,
-    /// The client has sent its last byte.
-    has_ended: AtomicBool,
     /// Requests whose answer was not handed over whole.
     open: AtomicU32,
-    /// No request is open, and all that was written has left.
-    is_quiet: AtomicBool,
-    /// What is written while it is quiet is hyper's own bare answer to what it cannot read. It is held
-    /// back, so that a problem can be said in its place.
-    holds_back: AtomicBool,
-    /// The status of an answer that was held back; 0 for none.
-    held_back: AtomicU16,
 }
 
 /// A request under way, until its answer was handed over whole.
@@ -71,8 +62,10 @@ pub(super) struct Underway {
 
 /// A stream that says what it does.
 #[derive(Debug)]
-pub(super) struct Watched {
-    stream: TcpStream,
+pub(crate) struct Watched {
+    stream: Stream,
+    /// What was read of it before.
+    before: BytesMut,
     shared: Arc<Shared>,
 }
 
@@ -83,11 +76,7 @@ impl Activity {
         let shared = Shared {
             has_moved: AtomicBool::new(false),
             has_read: AtomicBool::new(false),
-            has_ended: AtomicBool::new(false),
             open: AtomicU32::new(0),
-            is_quiet: AtomicBool::new(true),
-            holds_back: AtomicBool::new(false),
-            held_back: AtomicU16::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -97,18 +86,13 @@ impl Activity {
         }
     }
 
-    pub(crate) fn speaks(&self, what: Speaks) {
+    pub(super) fn speaks(&self, what: Speaks) {
         self.speaks.set(what);
-        self.shared.holds_back.store(what == Speaks::Http1, Ordering::Relaxed);
     }
 
-    pub(super) fn stream(&self, stream: TcpStream) -> Watched {
-        Watched { stream, shared: Arc::clone(&self.shared) }
-    }
-
-    /// The status that hyper would have answered to what it could not read.
-    pub(super) fn held_back(&self) -> Option<u16> {
-        Some(self.shared.held_back.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    pub(super) fn watched(&self, side: Side) -> Watched {
+        let (stream, before) = side.into_parts();
+        Watched { stream, before, shared: Arc::clone(&self.shared) }
     }
 
     /// Ends when the connection has taken too long over a head, or has not moved for too long.
@@ -130,7 +114,6 @@ impl Activity {
 
     fn is_in_head(&self) -> bool {
         let can_only_be_head = match self.speaks.get() {
-            Speaks::Http1 => true,
             Speaks::Http2 => !self.has_served.get(),
             Speaks::Other => false,
         };
@@ -158,7 +141,6 @@ impl Underway {
         waiting.set(waiting.get() + 1);
         has_served.set(true);
         shared.open.store(shared.open() + 1, Ordering::Relaxed);
-        shared.is_quiet.store(false, Ordering::Relaxed);
         Self { client: Rc::clone(client), is_waiting: true }
     }
 
@@ -188,27 +170,6 @@ impl Drop for Underway {
 // === impl Watched ===
 
 impl Watched {
-    /// Whether the client has sent its last byte.
-    pub(super) fn has_ended(&self) -> bool {
-        self.shared.has_ended.load(Ordering::Relaxed)
-    }
-
-    /// The stream itself.
-    pub(super) fn into_inner(self) -> TcpStream {
-        self.stream
-    }
-
-    /// Takes an answer that must not go out, if this is one.
-    fn hold_back(&self, bytes: &[u8]) -> bool {
-        let Shared { is_quiet, holds_back, held_back, .. } = &*self.shared;
-        let is_held = is_quiet.load(Ordering::Relaxed) && holds_back.load(Ordering::Relaxed);
-        if is_held && held_back.load(Ordering::Relaxed) == 0 {
-            let status = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-            held_back.store(status.unwrap_or(400), Ordering::Relaxed);
-        }
-        is_held
-    }
-
     fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if polled.is_ready() {
             self.shared.moved();
@@ -223,14 +184,15 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
+        if !self.before.is_empty() {
+            let len = self.before.len().min(buf.remaining());
+            buf.put_slice(&self.before.split_to(len));
+            return Poll::Ready(Ok(()));
+        }
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if polled.is_ready() {
             self.shared.moved();
             self.shared.has_read.store(true, Ordering::Relaxed);
-            if buf.filled().len() == before {
-                self.shared.has_ended.store(true, Ordering::Relaxed);
-            }
         }
         polled
     }
@@ -238,9 +200,6 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.hold_back(buf) {
-            return Poll::Ready(Ok(buf.len()));
-        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(polled)
     }
@@ -250,9 +209,6 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.hold_back(bufs.first().map_or(&[], |first| first)) {
-            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
-        }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.wrote(polled)
     }
@@ -261,19 +217,11 @@ impl AsyncWrite for Watched {
         self.stream.is_write_vectored()
     }
 
-    /// hyper comes here once its buffer is empty.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.shared.open() == 0 {
-            self.shared.is_quiet.store(true, Ordering::Relaxed);
-        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// What is held back is still to be replaced, so the last word is not hyper's.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.shared.holds_back.load(Ordering::Relaxed) {
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,0 +1,73 @@
+//! Heads of HTTP/1.1 messages, read strictly (RFC 9112): what two servers could read differently is
+//! refused. Nothing is copied; a head is a list of places in the bytes it was read from.
+
+mod field;
+mod request;
+mod response;
+
+pub(crate) use field::{Field, Name, Span, tokens};
+pub(crate) use request::{RequestHead, parse_request};
+pub(crate) use response::{ResponseHead, parse_response};
+
+/// How the end of a body is told (RFC 9112 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    Empty,
+    /// After so many bytes, at least one.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+    /// With the end of the connection; responses only.
+    UntilClose,
+}
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// It breaks a rule of the grammar, or leaves room for two readings.
+    #[error("{0}")]
+    Bad(&'static str),
+    /// It has more headers than allowed.
+    #[error("there are more headers than allowed")]
+    TooManyFields,
+    /// It expects something else than a 100 (RFC 9110 §10.1.1).
+    #[error("an expectation cannot be met")]
+    Expectation,
+    /// HTTP, but neither 1.0 nor 1.1.
+    #[error("the version is neither HTTP/1.0 nor HTTP/1.1")]
+    Version,
+}
+
+/// A line's end without its CR LF, and where the next one starts; `None` where it is not all there.
+fn line(bytes: &[u8], start: usize) -> Result<Option<(usize, usize)>, Malformed> {
+    let Some(len) = memchr::memchr(b'\n', &bytes[start..]) else { return Ok(None) };
+    if len == 0 || bytes[start + len - 1] != b'\r' {
+        return Err(Malformed::Bad("a line does not end with CR LF"));
+    }
+    Ok(Some((start + len - 1, start + len + 1)))
+}
+
+/// Checks one trailer line, without its CR LF. It must be a header that may come so late: none that frames or
+/// routes the message (RFC 9110 §6.5.1).
+pub(crate) fn parse_trailer(line: &[u8]) -> Result<(), Malformed> {
+    let field = field::parse_field(line, 0, line.len())?;
+    let is_late = matches!(field.known, Name::TransferEncoding | Name::ContentLength | Name::Host);
+    if is_late { Err(Malformed::Bad("a trailer frames or routes the message")) } else { Ok(()) }
+}
+
+fn version(text: &[u8]) -> Result<bool, Malformed> {
+    match text {
+        b"HTTP/1.1" => Ok(false),
+        b"HTTP/1.0" => Ok(true),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(Malformed::Version)
+        }
+        _ => Err(Malformed::Bad("this is no HTTP version")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

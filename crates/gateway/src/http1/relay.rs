@@ -1,0 +1,392 @@
+//! One request that goes to a service as HTTP/1.1, as it came: its head is written anew, its body and the
+//! answer's pass from one connection to the other.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, BytesMut};
+use floodway_policy::exchange::{Facts, Failure};
+use floodway_policy::snapshot::RoutePolicy;
+use floodway_policy::{EndpointId, Time};
+use tokio::net::TcpStream;
+
+use super::parse::{Field, Framing, RequestHead, ResponseHead, parse_response};
+use super::pump::{Broken, Pump};
+use super::side::{READ_MAX, Side};
+use super::write::{Ending, Then};
+use super::{Served, Taken, Unserved, Visit, write};
+use crate::alarm::Alarm;
+use crate::head::RequestId;
+use crate::perform::{Attempt, Carried, Carry, Life, drive, is_idempotent};
+use crate::pool::Keep;
+use crate::respond::Problem;
+use crate::worker::Worker;
+
+/// A response head may have so many bytes, and so many headers.
+const HEAD_MAX: usize = 64 << 10;
+const FIELDS_MAX: u16 = 256;
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    side: Side,
+    endpoint: EndpointId,
+    is_used: bool,
+}
+
+/// The head of an answer and where it comes from.
+struct Reply {
+    upstream: Upstream,
+    head: ResponseHead,
+}
+
+/// Makes the attempts of one request.
+struct Request<'a> {
+    client: &'a mut Side,
+    alarm: &'a mut Alarm,
+    is_head: bool,
+    /// What is sent first, and again with the next attempt.
+    first: BytesMut,
+    first_sent: usize,
+    /// The body, as far as it does not stand in `first`.
+    body: Pump,
+    /// The client waits for a word before it sends the body.
+    owes_100: bool,
+    /// Nothing more will be sent: all was, or nobody takes it.
+    is_sent: bool,
+    /// What is wrong with the body.
+    body_problem: Option<Problem>,
+    fields: Vec<Field>,
+}
+
+/// Serves one request.
+///
+/// # Errors
+/// What to answer instead.
+pub(super) async fn relay(
+    visit: &mut Visit,
+    head: &RequestHead,
+    fields: &[Field],
+    route: &RoutePolicy,
+    id: &RequestId,
+) -> Result<Served, Unserved> {
+    let Visit { client, side, alarm, .. } = visit;
+    let worker = &Rc::clone(&client.worker);
+    let idempotent = is_idempotent(head.method.text(&side.bytes));
+    let mut first = worker.buffers.take();
+    first.reserve(head.len + 256);
+    write::request_head(&mut first, &side.bytes, head, fields, client, id);
+    side.bytes.advance(head.len);
+    let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
+    let facts =
+        Facts { key: crate::forward::key(client.address), idempotent, repeatable: framing == Framing::Empty };
+    let body = Pump::new(worker.buffers.take(), framing, framing == Framing::Chunked, route.body_max);
+    let owes_100 = head.waits_for_100 && framing != Framing::Empty && side.bytes.is_empty();
+    let mut request = Request {
+        client: side,
+        alarm,
+        is_head: head.is_head,
+        first,
+        first_sent: 0,
+        is_sent: false,
+        body,
+        owes_100,
+        body_problem: None,
+        fields: worker.buffers.take_fields(),
+    };
+    match drive(worker, route.call, facts, &mut request).await {
+        Ok((reply, life)) => {
+            let answer = request.into_answer(worker, head, id, reply);
+            Ok(answer.pass(worker, life).await)
+        }
+        Err(None) => Ok(Served::Over),
+        Err(Some(why)) => {
+            let problem = request.body_problem.unwrap_or_else(|| why.into());
+            let taken = if request.body.has_read_all() { Taken::Whole } else { Taken::Part };
+            Err(Unserved { problem, taken })
+        }
+    }
+}
+
+/// Puts a small body that is there already behind its head. Returns the framing of what is left.
+fn take_whole_body(first: &mut BytesMut, bytes: &mut BytesMut, framing: Framing) -> Framing {
+    match framing {
+        Framing::Length(len) => match usize::try_from(len) {
+            Ok(len) if len <= READ_MAX.min(bytes.len()) => {
+                first.extend_from_slice(&bytes[..len]);
+                bytes.advance(len);
+                Framing::Empty
+            }
+            _ => framing,
+        },
+        _ => framing,
+    }
+}
+
+impl Carry for Request<'_> {
+    type Reply = Reply;
+
+    async fn carry(&mut self, worker: &Rc<Worker>, attempt: &Attempt, until: Time) -> Carried<Reply> {
+        let mut upstream = match connection(worker, attempt).await {
+            Ok(upstream) => upstream,
+            Err(failure) => return Carried::Failed(failure),
+        };
+        self.alarm.set(until);
+        (self.first_sent, self.is_sent) = (0, false);
+        let carried = poll_fn(|cx| self.poll(cx, worker, &mut upstream)).await;
+        match carried {
+            Carried::Replied(head) => Carried::Replied(Reply { upstream, head }),
+            Carried::Failed(failure) => Carried::Failed(failure),
+            Carried::Elapsed => Carried::Elapsed,
+            Carried::Abandoned => Carried::Abandoned,
+        }
+    }
+}
+
+impl Request<'_> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        upstream: &mut Upstream,
+    ) -> Poll<Carried<ResponseHead>> {
+        if !self.is_sent
+            && let Poll::Ready(sent) = self.poll_send(cx, worker, &mut upstream.side)
+        {
+            self.is_sent = true;
+            match sent {
+                Ok(()) => {}
+                // It may have answered before it closed: that is read next.
+                Err(Broken::Target(error)) if self.first_sent > 0 => {
+                    tracing::debug!(%error, "an endpoint takes no more of a request");
+                }
+                Err(broken) => return Poll::Ready(self.unsent(broken, upstream)),
+            }
+        }
+        if let Poll::Ready(replied) = self.poll_head(cx, worker, upstream) {
+            return Poll::Ready(replied);
+        }
+        if self.poll_client_left(cx, worker).is_ready() {
+            return Poll::Ready(Carried::Abandoned);
+        }
+        self.alarm.poll(cx).map(|()| Carried::Elapsed)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        to: &mut Side,
+    ) -> Poll<Result<(), Broken>> {
+        while self.first_sent < self.first.len() {
+            let rest = &self.first[self.first_sent..];
+            match to.poll_write(cx, rest, &[]) {
+                Poll::Ready(Ok(len)) => self.first_sent += len,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Target(error))),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if std::mem::take(&mut self.owes_100) && !self.client.poll_continue(cx) {
+            return Poll::Ready(Err(Broken::Source(None)));
+        }
+        self.body.poll(cx, worker, self.client, to)
+    }
+
+    fn unsent(&mut self, broken: Broken, upstream: &Upstream) -> Carried<ResponseHead> {
+        tracing::debug!(error = %broken, "a request could not be sent");
+        match broken {
+            Broken::Target(_) if upstream.is_used => Carried::Failed(Failure::StaleConnection),
+            Broken::Target(_) => Carried::Failed(Failure::Broken),
+            // Nobody is left to hear of it.
+            Broken::Source(_) => Carried::Abandoned,
+            Broken::TooLarge | Broken::Malformed(_) => {
+                self.body_problem = Some(broken.into());
+                Carried::Failed(Failure::RequestBody)
+            }
+        }
+    }
+
+    /// The head of the answer proper: interim ones are passed over.
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        upstream: &mut Upstream,
+    ) -> Poll<Carried<ResponseHead>> {
+        let Upstream { side, is_used, .. } = upstream;
+        loop {
+            if !side.bytes.is_empty() {
+                match parse_response(&side.bytes, self.is_head, FIELDS_MAX, &mut self.fields) {
+                    Ok(Some(head)) if head.status == 101 => {
+                        return Poll::Ready(Carried::Failed(Failure::Malformed));
+                    }
+                    Ok(Some(head)) if head.status < 200 => {
+                        side.bytes.advance(head.len);
+                        continue;
+                    }
+                    Ok(Some(head)) => return Poll::Ready(Carried::Replied(head)),
+                    Ok(None) if side.bytes.len() < HEAD_MAX => {}
+                    Ok(None) => return Poll::Ready(Carried::Failed(Failure::Malformed)),
+                    Err(error) => {
+                        tracing::debug!(%error, "an endpoint's answer is malformed");
+                        return Poll::Ready(Carried::Failed(Failure::Malformed));
+                    }
+                }
+            }
+            match side.poll_read(cx, worker) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(ended) => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "an endpoint broke off");
+                    }
+                    let was_kept = *is_used && side.bytes.is_empty();
+                    let failure = if was_kept { Failure::KeptConnectionBroke } else { Failure::Broken };
+                    return Poll::Ready(Carried::Failed(failure));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn poll_client_left(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<()> {
+        if self.body.has_read_all() { self.client.poll_left(cx, worker) } else { Poll::Pending }
+    }
+}
+
+/// An answer on its way to the client.
+struct Answer<'a> {
+    client: &'a mut Side,
+    alarm: &'a mut Alarm,
+    upstream: Upstream,
+    keeps_upstream: bool,
+    body: Pump,
+    /// What is left of the request, which nobody may want any more.
+    request: Option<Pump>,
+    then: Then,
+}
+
+impl<'a> Request<'a> {
+    fn into_answer(
+        self,
+        worker: &Rc<Worker>,
+        asked: &RequestHead,
+        id: &RequestId,
+        reply: Reply,
+    ) -> Answer<'a> {
+        let Reply { mut upstream, head } = reply;
+        let Self { client, alarm, mut first, fields, body, is_sent, .. } = self;
+        let request_is_read = body.has_read_all();
+        let has_length = matches!(head.framing, Framing::Length(_) | Framing::Empty);
+        let then = match asked {
+            _ if asked.wants_close || worker.is_draining() || !request_is_read => Then::Close,
+            // HTTP/1.0 knows no other end of a body without a length.
+            RequestHead { is_http_1_0: true, .. } if !has_length => Then::Close,
+            asked => Then::stay(asked),
+        };
+        let ending = Ending { in_chunks: !has_length && !asked.is_http_1_0, then };
+        first.clear();
+        write::response_head(&mut first, &upstream.side.bytes, &head, &fields, id, ending);
+        upstream.side.bytes.advance(head.len);
+        worker.counters.answered(head.status);
+        worker.buffers.give_back_fields(fields);
+        let request = (!is_sent).then_some(body);
+        let keeps_upstream = head.keeps_alive && request.is_none() && request_is_read;
+        let body = Pump::new(first, head.framing, ending.in_chunks, u64::MAX);
+        Answer { client, alarm, upstream, keeps_upstream, body, request, then }
+    }
+}
+
+impl Answer<'_> {
+    async fn pass(mut self, worker: &Rc<Worker>, mut life: Life) -> Served {
+        let idle = worker.snapshot.limits.idle_timeout;
+        self.alarm.set(worker.clock.now().after(idle));
+        let passed = poll_fn(|cx| self.poll(cx, worker)).await;
+        let Self { upstream, keeps_upstream, body, then, .. } = self;
+        worker.buffers.give_back(body.into_buffer());
+        match passed {
+            Ok(()) => {
+                life.finish();
+                if keeps_upstream {
+                    upstream.keep(worker);
+                }
+                Served::Answered(then)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "an answer did not arrive whole");
+                Served::Over
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Result<(), Broken>> {
+        let Self { client, alarm, upstream, body, request, .. } = self;
+        if let Some(rest) = request
+            && rest.poll(cx, worker, client, &mut upstream.side).is_ready()
+        {
+            *request = None;
+        }
+        if let Poll::Ready(passed) = body.poll(cx, worker, &mut upstream.side, client) {
+            return Poll::Ready(passed);
+        }
+        if request.is_none() && client.poll_left(cx, worker).is_ready() {
+            return Poll::Ready(Err(Broken::Target(io::ErrorKind::ConnectionAborted.into())));
+        }
+        while alarm.poll(cx).is_ready() {
+            if !body.take_moved() {
+                return Poll::Ready(Err(Broken::Target(io::ErrorKind::TimedOut.into())));
+            }
+            alarm.set(worker.clock.now().after(worker.snapshot.limits.idle_timeout));
+        }
+        Poll::Pending
+    }
+}
+
+// === impl Upstream ===
+
+impl Upstream {
+    fn keep(mut self, worker: &Worker) {
+        // What was not asked for is nobody's answer.
+        if self.side.bytes.is_empty() {
+            self.side.rest(worker);
+            worker.upstreams.borrow_mut().put(self.endpoint, self.side, worker.clock.now());
+        }
+    }
+}
+
+impl Keep for Side {
+    fn is_closed(&mut self) -> bool {
+        self.poll_any(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+}
+
+async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Upstream, Failure> {
+    let endpoint = attempt.endpoint;
+    if !attempt.fresh {
+        let kept = worker.upstreams.borrow_mut().take(endpoint, worker.clock.now());
+        if let Some(side) = kept {
+            return Ok(Upstream { side, endpoint, is_used: true });
+        }
+    }
+    // Boxed, as it is rare and would make every request's future as large.
+    let io = Box::pin(connect(worker, attempt)).await?;
+    Ok(Upstream { side: Side::new(io), endpoint, is_used: false })
+}
+
+async fn connect(worker: &Worker, attempt: &Attempt) -> Result<TcpStream, Failure> {
+    let address = worker.address(attempt.endpoint).ok_or(Failure::ConnectRefused)?;
+    let connect = async {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok::<_, io::Error>(stream)
+    };
+    match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, %address, "could not connect to an endpoint");
+            Err(Failure::ConnectRefused)
+        }
+        Err(_elapsed) => Err(Failure::ConnectTimedOut),
+    }
+}

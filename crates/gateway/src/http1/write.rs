@@ -1,0 +1,203 @@
+//! Heads of HTTP/1.1 messages as they go out. Headers that pass are copied as they came, as many at once as
+//! stand together.
+
+use std::fmt::Write as _;
+
+use bytes::{BufMut, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::response::Parts;
+
+use super::parse::{Field, Name, RequestHead, ResponseHead, Span, tokens};
+use crate::connection::Client;
+use crate::head::{RequestId, is_end_to_end};
+use crate::respond::Problem;
+
+/// How an answer ends, for the head to say so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// The body goes out in chunks.
+    pub(super) in_chunks: bool,
+    /// What becomes of the connection.
+    pub(super) then: Then,
+}
+
+/// What becomes of a client's connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It stays open, as HTTP/1.1 has it.
+    Stay,
+    /// It stays open, which an HTTP/1.0 client must be told.
+    StayAsAsked,
+    Close,
+}
+
+impl Then {
+    /// It stays open, in the words that the client's version needs.
+    pub(super) const fn stay(head: &RequestHead) -> Self {
+        if head.is_http_1_0 { Self::StayAsAsked } else { Self::Stay }
+    }
+}
+
+/// The head that a service gets.
+pub(super) fn request_head(
+    out: &mut BytesMut,
+    bytes: &[u8],
+    head: &RequestHead,
+    fields: &[Field],
+    client: &Client,
+    id: &RequestId,
+) {
+    let host = head.target.authority.or(head.host);
+    let path = head.target.path_and_query.of(bytes);
+    out.put_slice(head.method.of(bytes));
+    out.put_slice(b" ");
+    out.put_slice(if path.is_empty() { b"/" } else { path });
+    out.put_slice(b" HTTP/1.1\r\n");
+    // What an absolute target says stands above the header; without either there is an empty one.
+    let keeps_host = head.target.authority.is_none() && head.host.is_some();
+    if !keeps_host {
+        put(out, b"host", host.map_or(&[], |host| host.of(bytes)));
+    }
+    let te_trailers = fields.iter().any(|field| {
+        field.known == Name::Te
+            && tokens(field.value.of(bytes)).any(|te| te.eq_ignore_ascii_case(b"trailers"))
+    });
+    copy(out, bytes, fields, |field| match field.known {
+        Name::Host => keeps_host,
+        Name::RequestId
+        | Name::Expect
+        | Name::Forwarded
+        | Name::ForwardedFor
+        | Name::ForwardedHost
+        | Name::ForwardedProto => false,
+        known if known.is_hop_by_hop() => false,
+        known => !head.has_options || !is_named(bytes, fields, field, known),
+    });
+    if te_trailers {
+        put(out, b"te", b"trailers");
+    }
+    if head.framing == super::parse::Framing::Chunked {
+        put(out, b"transfer-encoding", b"chunked");
+    }
+    out.put_slice(&client.introduction);
+    if let Some(host) = host {
+        put(out, b"x-forwarded-host", host.of(bytes));
+    }
+    put(out, b"x-request-id", id.as_bytes());
+    out.put_slice(b"\r\n");
+}
+
+/// The head that a client gets of a service's answer.
+pub(super) fn response_head(
+    out: &mut BytesMut,
+    bytes: &[u8],
+    head: &ResponseHead,
+    fields: &[Field],
+    id: &RequestId,
+    ending: Ending,
+) {
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(head.status_line.of(bytes));
+    out.put_slice(b"\r\n");
+    copy(out, bytes, fields, |field| match field.known {
+        Name::RequestId => false,
+        known if known.is_hop_by_hop() => false,
+        known => !head.has_options || !is_named(bytes, fields, field, known),
+    });
+    put(out, b"x-request-id", id.as_bytes());
+    finish_head(out, ending);
+}
+
+/// The whole answer of a problem.
+pub(super) fn problem(out: &mut BytesMut, problem: Problem, id: &RequestId, is_head: bool, then: Then) {
+    let id = id.value();
+    let (parts, _) = problem.response(&id).into_parts();
+    let body = problem.body(&id);
+    response(out, &parts, Some(body.len() as u64), is_head, Ending { in_chunks: false, then });
+    if !is_head {
+        out.put_slice(&body);
+    }
+}
+
+/// The head of an answer that does not come as bytes. Where a `length` is given and not told, it is.
+pub(super) fn response(
+    out: &mut BytesMut,
+    parts: &Parts,
+    length: Option<u64>,
+    is_head: bool,
+    ending: Ending,
+) {
+    let Parts { status, headers, .. } = parts;
+    let reason = status.canonical_reason().unwrap_or_default();
+    write!(out, "HTTP/1.1 {} {reason}\r\n", status.as_u16()).expect("a buffer takes all text");
+    for (name, value) in headers {
+        put(out, name.as_str().as_bytes(), value.as_bytes());
+    }
+    let may_have_body = !(is_head || status.is_informational() || matches!(status.as_u16(), 204 | 304));
+    if let Some(length) = length
+        && may_have_body
+        && !headers.contains_key(CONTENT_LENGTH)
+    {
+        write!(out, "content-length: {length}\r\n").expect("a buffer takes all text");
+    }
+    finish_head(out, ending);
+}
+
+/// A piece of a body.
+pub(super) fn piece(out: &mut BytesMut, data: &[u8], in_chunks: bool) {
+    if data.is_empty() {
+        return;
+    }
+    if in_chunks {
+        write!(out, "{:x}\r\n", data.len()).expect("a buffer takes all text");
+    }
+    out.put_slice(data);
+    if in_chunks {
+        out.put_slice(b"\r\n");
+    }
+}
+
+/// What the connection must know, and the empty line.
+pub(super) fn finish_head(out: &mut BytesMut, ending: Ending) {
+    if ending.in_chunks {
+        put(out, b"transfer-encoding", b"chunked");
+    }
+    match ending.then {
+        Then::Stay => {}
+        Then::StayAsAsked => put(out, b"connection", b"keep-alive"),
+        Then::Close => put(out, b"connection", b"close"),
+    }
+    out.put_slice(b"\r\n");
+}
+
+pub(super) fn put(out: &mut BytesMut, name: &[u8], value: &[u8]) {
+    out.put_slice(name);
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// Copies the lines that pass.
+fn copy(out: &mut BytesMut, bytes: &[u8], fields: &[Field], passes: impl Fn(&Field) -> bool) {
+    let mut run: Option<Span> = None;
+    for field in fields {
+        if passes(field) {
+            run = Some(run.map_or(field.line, |run| run.to(field.line)));
+        } else if let Some(run) = run.take() {
+            out.put_slice(run.of(bytes));
+        }
+    }
+    if let Some(run) = run {
+        out.put_slice(run.of(bytes));
+    }
+}
+
+/// Whether a `Connection` header names this one.
+fn is_named(bytes: &[u8], fields: &[Field], field: &Field, known: Name) -> bool {
+    let name = field.name.of(bytes);
+    let names = |connection: &Field| {
+        tokens(connection.value.of(bytes)).any(|option| option.eq_ignore_ascii_case(name))
+    };
+    let is_kept = matches!(known, Name::Host | Name::ContentLength) || is_end_to_end(name);
+    !is_kept && fields.iter().filter(|field| field.known == Name::Connection).any(names)
+}
