@@ -4,6 +4,7 @@
 mod awaiting;
 mod case;
 mod chunks;
+mod downgrade;
 mod framing;
 mod lines;
 mod order;
@@ -64,7 +65,8 @@ fn cases_have_names_of_their_own() {
     let cases = cases();
     let replies = replies::replies();
     let mut names = BTreeSet::new();
-    for name in cases.iter().map(|case| &*case.name).chain(replies.iter().map(|reply| reply.name)) {
+    let of_requests = cases.iter().map(|case| &*case.name).chain(downgrade::names());
+    for name in of_requests.chain(replies.iter().map(|reply| reply.name)) {
         assert!(names.insert(name), "two cases are named {name}");
     }
     let unknown: Vec<_> = awaited().into_iter().filter(|name| !names.contains(*name)).collect();

@@ -15,7 +15,7 @@ pub(super) const BODY_MAX: u64 = 64 << 10;
 pub(super) struct Stage {
     pub(super) gateway: Gateway,
     pub(super) recorder: Recorder,
-    patience: Duration,
+    pub(super) patience: Duration,
 }
 
 /// A client of one connection that reads no further than an answer goes.
@@ -106,7 +106,7 @@ impl Stage {
 
     /// Two requests through the same worker, each answered as itself. When they are, all that the gateway
     /// had to say to the service before has been read there.
-    fn settle(&self) -> Result<Vec<Seen>, String> {
+    pub(super) fn settle(&self) -> Result<Vec<Seen>, String> {
         for target in ["/sentinel/1", "/sentinel/2"] {
             let mut client = Client::to(self.gateway.address(), self.patience);
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -1,0 +1,122 @@
+//! Requests of HTTP/2 that must not become another request, or two, on their way to a service that speaks
+//! HTTP/1.1 (RFC 9113 §8.2 and §8.3).
+
+mod frames;
+mod table;
+
+use self::frames::{Outcome, Session};
+use self::table::{CASES, FRAMES};
+use super::awaited;
+use super::play::Stage;
+use super::recorder::Reading;
+use crate::support::PATIENCE;
+
+/// Header fields in order, as they are put on the wire.
+pub(super) type Fields = &'static [(&'static [u8], &'static [u8])];
+
+/// One request on a connection of its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case {
+    /// Unique among all cases.
+    pub(super) name: &'static str,
+    pub(super) fields: Fields,
+    /// A frame each.
+    pub(super) data: &'static [&'static [u8]],
+    /// None when there are no fields.
+    pub(super) trailers: Fields,
+    pub(super) must: Must,
+}
+
+/// Frames that are no request.
+#[derive(Debug, Clone, Copy)]
+struct Raw {
+    /// Unique among all cases.
+    name: &'static str,
+    frames: fn(&mut Session),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Must {
+    /// An answer of 4xx or 501, or the stream or connection is reset; nothing reaches the service.
+    Refuse,
+    /// As above, but the service may have seen the beginning.
+    Spoil,
+    /// This request reaches the service, as `reading::Request::text` renders it.
+    Forward(&'static str),
+    /// One of both.
+    Either(&'static str),
+}
+
+fn play(stage: &Stage, case: &Case) -> Result<(), String> {
+    let mut session = Session::to(stage.gateway.address(), stage.patience);
+    session.request(case);
+    let outcome = session.outcome();
+    let may_be_cut = matches!(case.must, Must::Spoil);
+    let whole = seen(stage, may_be_cut)?;
+    let is_refused = outcome.is_refusal() && whole.is_empty();
+    let is_forwarded = |text: &str| {
+        let line = text.lines().next().unwrap_or_default();
+        let text = if text.contains("\n\n") { text.to_owned() } else { format!("{text}\n") };
+        outcome == Outcome::Answered(200, line.to_owned()) && whole == [text]
+    };
+    let is_right = match case.must {
+        Must::Refuse | Must::Spoil => is_refused,
+        Must::Forward(text) => is_forwarded(text),
+        Must::Either(text) => is_refused || is_forwarded(text),
+    };
+    if is_right { Ok(()) } else { Err(format!("{outcome:?}; the service saw {whole:?}")) }
+}
+
+fn seen(stage: &Stage, may_be_cut: bool) -> Result<Vec<String>, String> {
+    let mut whole = Vec::new();
+    for seen in stage.settle()? {
+        match seen.reading {
+            Reading::Whole(request) => {
+                request.check_own_words()?;
+                whole.push(request.text());
+            }
+            Reading::CutOff if may_be_cut => {}
+            Reading::CutOff => return Err(format!("cut off: {}", seen.raw.escape_ascii())),
+            Reading::Malformed(why) => return Err(format!("{why}: {}", seen.raw.escape_ascii())),
+        }
+    }
+    Ok(whole)
+}
+
+pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
+    CASES.iter().map(|case| case.name).chain(FRAMES.iter().map(|raw| raw.name))
+}
+
+#[test]
+fn each_request_of_http2_is_refused_or_has_one_meaning() {
+    let stage = Stage::new(PATIENCE);
+    let mut wrong = Vec::new();
+    for case in CASES.iter().filter(|case| !awaited().contains(case.name)) {
+        if let Err(why) = play(&stage, case) {
+            wrong.push(format!("{}: {why}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
+}
+
+#[test]
+fn requests_of_http2_expected_with_later_work_are_not_right_yet() {
+    let awaited: Vec<_> = CASES.iter().filter(|case| awaited().contains(case.name)).collect();
+    println!("{} requests, of which {} are expected with later work", CASES.len(), awaited.len());
+    let right = awaited.iter().filter(|case| play(&Stage::new(super::IMPATIENCE), case).is_ok());
+    let right: Vec<_> = right.map(|case| case.name).collect();
+    assert!(right.is_empty(), "these are right now, so take them off the list: {right:#?}");
+}
+
+#[test]
+fn frames_that_are_no_request_end_the_connection_and_reach_nobody() {
+    let stage = Stage::new(PATIENCE);
+    for raw in FRAMES {
+        let mut session = Session::to(stage.gateway.address(), PATIENCE);
+        (raw.frames)(&mut session);
+        let outcome = session.outcome();
+        assert!(outcome.is_refusal(), "{}: {outcome:?}", raw.name);
+        let whole = seen(&stage, true).unwrap_or_else(|why| panic!("{}: {why}", raw.name));
+        assert!(whole.is_empty(), "{}: the service saw {whole:?}", raw.name);
+    }
+}
