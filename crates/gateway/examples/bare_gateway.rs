@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             call,
         }],
         router: Router::new([(Pattern { host: None, path, methods: Methods::ALL }, RouteId(0))]),
-        routes: vec![RoutePolicy { call, body_max: 10 << 20 }],
+        routes: vec![RoutePolicy { call, body_max: 10 << 20, cache: None }],
         ..Snapshot::default()
     };
     let members = (0_u16..).zip(upstreams).map(|(slot, &address)| Member {

@@ -9,6 +9,7 @@ use floodway_blocks::invoke::{Body as AnyBody, BodyError};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::cache::Tee;
 use crate::http1::HandedBody;
 use crate::perform::Relay;
 
@@ -30,7 +31,9 @@ pub(crate) enum RequestBody {
 pub(crate) enum ResponseBody {
     /// A service's.
     Relay(Relay),
-    /// Our own words.
+    /// A service's, stored while it passes.
+    Teed(Box<Tee>),
+    /// Our own words, or what the cache has.
     Own(Option<Bytes>),
 }
 
@@ -112,6 +115,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Relay(relay) => Pin::new(relay).poll_frame(cx),
+            Self::Teed(tee) => Pin::new(&mut **tee).poll_frame(cx),
             Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
         }
     }
@@ -119,6 +123,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Relay(relay) => relay.is_end_stream(),
+            Self::Teed(tee) => tee.is_end_stream(),
             Self::Own(text) => text.is_none(),
         }
     }
@@ -126,6 +131,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Relay(relay) => relay.size_hint(),
+            Self::Teed(tee) => tee.size_hint(),
             Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use floodway_policy::Time;
+use floodway_policy::http_cache::Wall;
 
 /// Time since a worker started. All clocks copied from one agree.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,13 @@ impl Clock {
 
     pub(crate) fn now(self) -> Time {
         Time::ZERO.after(self.origin.elapsed())
+    }
+
+    /// The time of day; a clock before 1970 stands at its beginning.
+    #[expect(clippy::unused_self, reason = "a test could hand in another clock")]
+    pub(crate) fn wall(self) -> Wall {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Wall(since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_default())
     }
 
     /// The same moment for the runtime's timers.

@@ -11,6 +11,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
 use crate::body::{RequestBody, ResponseBody};
+use crate::cache;
 use crate::connection::Client;
 use crate::head::{self, REQUEST_ID, RequestId};
 use crate::perform::perform;
@@ -99,7 +100,20 @@ pub(crate) async fn send_on(
     }
     head::say_who_asks(request.headers_mut(), client.address, &id.value());
     *request.version_mut() = Version::HTTP_11;
-    let mut response = perform(worker, route.call, key(client.address), request).await?;
+    let balance = key(client.address);
+    if let Some(policy) = route.cache.filter(|_| !may_switch) {
+        // Boxed, as it would make the future of every request as large.
+        let answer = Box::pin(cache::answer(worker, policy, route.call, balance, request));
+        let mut response = answer.await?;
+        *response.version_mut() = Version::HTTP_11;
+        response.headers_mut().insert(REQUEST_ID, id.value());
+        return Ok(Answer { response, tunnel: None });
+    }
+    let change = cache::Change::of(worker, &request);
+    let mut response = perform(worker, route.call, balance, request).await?;
+    if let Some(change) = change {
+        change.happened(response.status(), response.headers());
+    }
     // The version is a matter of each connection (RFC 9110 §2.5).
     *response.version_mut() = Version::HTTP_11;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {

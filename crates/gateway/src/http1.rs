@@ -2,7 +2,7 @@
 //! grammar and without a step that costs.
 //!
 //! [`serve`] reads one request after another. Most go by [`relay`], from socket to socket. What needs more (an
-//! upgrade) goes by [`adapt`], as a request of the crate `http`, the way that HTTP/2 goes.
+//! upgrade, a cache) goes by [`adapt`], as a request of the crate `http`, the way that HTTP/2 goes.
 
 mod adapt;
 mod decode;

@@ -9,6 +9,7 @@
 mod alarm;
 mod body;
 mod buffers;
+mod cache;
 mod clock;
 mod connection;
 mod counts;
@@ -26,6 +27,7 @@ mod tunnel;
 mod worker;
 mod workers;
 
+pub use cache::{Purge, PurgeBy};
 pub use counts::Counts;
 pub use membership::Memberships;
 pub use workers::{StartError, WorkerContext, Workers, WorkersOptions};

@@ -30,6 +30,7 @@ pub(crate) enum Problem {
     Unreachable,
     BadGateway,
     TimedOut,
+    NotCached,
 }
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -53,6 +54,7 @@ impl Problem {
             Self::BadGateway => "FW-3512",
             Self::NoEndpoint => "FW-3503",
             Self::TimedOut => "FW-3504",
+            Self::NotCached => "FW-3506",
         }
     }
 
@@ -69,7 +71,7 @@ impl Problem {
             Self::ConnectRefused => StatusCode::NOT_IMPLEMENTED,
             Self::Unreachable | Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            Self::TimedOut | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -89,6 +91,7 @@ impl Problem {
             Self::BadGateway => "the service broke off before it answered",
             Self::NoEndpoint => "no replica of the service is ready",
             Self::TimedOut => "the service did not answer in time",
+            Self::NotCached => "the request takes only what is cached, and nothing is",
         }
     }
 

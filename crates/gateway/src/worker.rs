@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::body::Outbound;
 use crate::buffers::Buffers;
+use crate::cache::Store;
 use crate::clock::Clock;
 use crate::counts::Counters;
 use crate::http1::Side;
@@ -41,6 +42,8 @@ pub(crate) struct Worker {
     pub(crate) upstreams: RefCell<Pool<Side>>,
     pub(crate) buffers: Buffers,
     pub(crate) tasks: Tasks,
+    /// Shared by the workers of the node.
+    pub(crate) cache: Arc<Store>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) phase: watch::Receiver<Phase>,
     /// This worker's share of the connections that may be open.
@@ -55,6 +58,7 @@ impl Worker {
     pub(crate) fn new(
         snapshot: Arc<Snapshot>,
         memberships: Memberships,
+        cache: Arc<Store>,
         counters: Arc<Counters>,
         phase: watch::Receiver<Phase>,
         connections_max: u64,
@@ -72,6 +76,7 @@ impl Worker {
             buffers: Buffers::default(),
             is_draining: Cell::new(false),
             tasks: Tasks::default(),
+            cache,
             counters,
             phase,
             connections_max,

@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::{Purge, Store};
 use crate::connection::{self, Client};
 use crate::counts::{Counters, Counts};
 use crate::invoke::Caller;
@@ -76,6 +77,7 @@ pub struct Workers {
     addresses: Vec<SocketAddr>,
     phase: watch::Sender<Phase>,
     shutdown: CancellationToken,
+    cache: Arc<Store>,
     threads: Vec<Thread>,
 }
 
@@ -108,8 +110,13 @@ impl Workers {
         let count = options.count.max(1);
         let (addresses, mut listeners) = bind(&options.listen, count)?;
         let (phase, _) = watch::channel(Phase::Serving);
-        let mut workers =
-            Self { addresses, phase, shutdown: CancellationToken::new(), threads: Vec::with_capacity(count) };
+        let mut workers = Self {
+            addresses,
+            phase,
+            shutdown: CancellationToken::new(),
+            cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
+            threads: Vec::with_capacity(count),
+        };
         for index in 0..count {
             let listeners = listeners.iter_mut().map(|of_address| of_address.remove(0)).collect();
             workers.start_thread(index, listeners, options)?;
@@ -143,6 +150,17 @@ impl Workers {
             counts.add(&thread.counters);
         }
         counts
+    }
+
+    /// Takes responses out of the HTTP cache, and keeps those from it that are on their way. Returns how
+    /// many were taken out. O(stored responses).
+    pub fn purge(&self, purge: &Purge) -> u64 {
+        self.cache.purge(purge)
+    }
+
+    /// Bytes that the HTTP cache holds.
+    pub fn cache_bytes(&self) -> u64 {
+        self.cache.bytes()
     }
 
     /// Takes no more connections, and waits until every request is answered and every client connection
@@ -197,7 +215,8 @@ impl Workers {
         let make = {
             let (snapshot, memberships) = (Arc::clone(&options.snapshot), options.memberships.clone());
             let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
-            move || Worker::new(snapshot, memberships, counters, phase, connections_max, seed)
+            let cache = Arc::clone(&self.cache);
+            move || Worker::new(snapshot, memberships, cache, counters, phase, connections_max, seed)
         };
         let shutdown = self.shutdown.clone();
         let run = move || {

@@ -26,7 +26,7 @@ pub use conditional::{is_not_modified, may_use_range};
 pub use date::Wall;
 pub use directives::RequestDirectives;
 pub use freshness::Moments;
-pub use invalidation::{invalidates, local_target};
+pub use invalidation::{invalidates, is_safe, local_target};
 pub use list::members;
 pub use lookup::{Asked, Failing, Verdict, decide};
 pub use range::{Part, part};

@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::balance::Balance;
 use crate::delivery::DeliveryPolicy;
 use crate::health::ProbePolicy;
+use crate::http_cache::CachePolicy;
 use crate::membership::ServiceId;
 use crate::routing::{RouteId, Router};
 
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub routes: Vec<RoutePolicy>,
     /// What the gateway accepts.
     pub limits: Limits,
+    /// Bytes that the gateway's HTTP cache may hold; `None` where no route has one.
+    pub cache_bytes_max: Option<u64>,
     /// The topics components.
     pub topics: Vec<TopicsPolicy>,
 }
@@ -64,6 +67,8 @@ pub struct RoutePolicy {
     pub call: CallPolicy,
     /// Largest request body in bytes.
     pub body_max: u64,
+    /// How its responses are cached, if they are.
+    pub cache: Option<CachePolicy>,
 }
 
 /// What the gateway accepts from clients.

@@ -27,6 +27,7 @@ impl System {
             router: Router::new(patterns),
             routes: routes.iter().map(route_policy).collect(),
             limits: self.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default(),
+            cache_bytes_max: None,
             topics: self.topics.iter().map(topics_policy).collect(),
         }
     }
@@ -42,7 +43,7 @@ fn policy(id: ServiceId, service: &Service) -> ServicePolicy {
 }
 
 const fn route_policy(route: &Route) -> RoutePolicy {
-    RoutePolicy { call: call(route.to, route.timeout, route.retries), body_max: route.body_max }
+    RoutePolicy { call: call(route.to, route.timeout, route.retries), body_max: route.body_max, cache: None }
 }
 
 const fn call(service: ServiceId, timeout: Duration, retries: u8) -> CallPolicy {

@@ -47,6 +47,17 @@ pub enum Reply {
         /// Time from the end of the request.
         after: Duration,
     },
+    /// This status, headers and body, after a delay.
+    With {
+        /// As in 200.
+        status: u16,
+        /// Names and values.
+        headers: Vec<(String, String)>,
+        /// The whole body.
+        body: Bytes,
+        /// Time from the end of the request.
+        after: Duration,
+    },
     /// Nothing: the connection is closed.
     Drop,
 }
@@ -55,6 +66,12 @@ impl Reply {
     /// This status and body, at once.
     pub fn now(status: u16, body: impl Into<Bytes>) -> Self {
         Self::Answer { status, body: body.into(), after: Duration::ZERO }
+    }
+
+    /// This status, these headers and this body, at once.
+    pub fn with(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self::With { status, headers, body: body.into(), after: Duration::ZERO }
     }
 }
 
@@ -163,15 +180,17 @@ async fn answer(
         all.push(seen.clone());
         seen
     };
-    match (served.script)(&seen) {
-        Reply::Drop => Err(Dropped::Asked),
-        Reply::Answer { status, body, after } => {
-            tokio::time::sleep(after).await;
-            let mut response = http::Response::new(Full::new(body));
-            *response.status_mut() = http::StatusCode::from_u16(status).expect("the script knows HTTP");
-            Ok(response)
-        }
+    let (status, headers, body, after) = match (served.script)(&seen) {
+        Reply::Drop => return Err(Dropped::Asked),
+        Reply::Answer { status, body, after } => (status, Vec::new(), body, after),
+        Reply::With { status, headers, body, after } => (status, headers, body, after),
+    };
+    tokio::time::sleep(after).await;
+    let mut response = http::Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(name, value);
     }
+    Ok(response.body(Full::new(body)).expect("the script knows HTTP"))
 }
 
 #[cfg(test)]

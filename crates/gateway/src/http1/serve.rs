@@ -13,6 +13,7 @@ use super::side::Side;
 use super::write::{self, Then};
 use super::{Served, Taken, Unserved, Visit, adapt, relay};
 use crate::alarm::Alarm;
+use crate::cache;
 use crate::connection::{Client, PREFACE};
 use crate::forward::{self, InFlight, TARGET_SHARE};
 use crate::head::RequestId;
@@ -174,7 +175,7 @@ impl Visit {
         let worker = Rc::clone(&self.client.worker);
         let route = find_route(&worker, &self.side.bytes, head)
             .map_err(|problem| Unserved { problem, taken: Taken::Nothing })?;
-        if head.upgrade {
+        if head.upgrade || cache::concerns(&worker, route, head.method.text(&self.side.bytes)) {
             return adapt::serve(self, head, fields, route, id).await;
         }
         relay::relay(self, head, fields, route, id).await

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "sockets are waited for on the real clock")]
 
 mod bodies;
+mod cache;
 mod connections;
 mod drain;
 mod failures;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use floodway_gateway::{Counts, Memberships, Workers, WorkersOptions};
 use floodway_policy::balance::Balance;
 use floodway_policy::health::ProbePolicy;
+use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
 use floodway_policy::snapshot::{CallPolicy, Limits, RoutePolicy, ServicePolicy};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
@@ -18,10 +19,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A gateway that is being put together.
 pub(crate) struct Builder {
     services: Vec<(Balance, Vec<SocketAddr>)>,
-    routes: Vec<(Pattern, usize)>,
+    routes: Vec<(Pattern, usize, Option<CachePolicy>)>,
     limits: Limits,
     timeout: Duration,
     workers: usize,
+    cache_bytes_max: u64,
 }
 
 /// A running gateway.
@@ -43,6 +45,7 @@ pub(crate) fn builder() -> Builder {
         limits: Limits::default(),
         timeout: Duration::from_secs(5),
         workers: 2,
+        cache_bytes_max: 64 << 20,
     }
 }
 
@@ -61,7 +64,7 @@ impl Builder {
         let named = methods.iter().try_fold(Methods::NONE, |set, method| set.with(method));
         let methods = named.filter(|_| !methods.is_empty()).unwrap_or(Methods::ALL);
         let path = PathPattern::parse(path).expect("a pattern");
-        self.routes.push((Pattern { host: None, path, methods }, service));
+        self.routes.push((Pattern { host: None, path, methods }, service, None));
         self
     }
 
@@ -72,6 +75,17 @@ impl Builder {
 
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How the last route caches.
+    pub(crate) fn cache(mut self, policy: CachePolicy) -> Self {
+        self.routes.last_mut().expect("a route").2 = Some(policy);
+        self
+    }
+
+    pub(crate) fn cache_bytes_max(mut self, bytes: u64) -> Self {
+        self.cache_bytes_max = bytes;
         self
     }
 
@@ -93,16 +107,19 @@ impl Builder {
             probe: ProbePolicy::default(),
             call: call(index),
         });
-        let routes = self
-            .routes
-            .iter()
-            .map(|(_, service)| RoutePolicy { call: call(*service), body_max: self.limits.body_max });
-        let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, (pattern, _))| (pattern.clone(), id));
+        let routes = self.routes.iter().map(|(_, service, cache)| RoutePolicy {
+            call: call(*service),
+            body_max: self.limits.body_max,
+            cache: *cache,
+        });
+        let has_cache = self.routes.iter().any(|(.., cache)| cache.is_some());
+        let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, (pattern, ..))| (pattern.clone(), id));
         let snapshot = Snapshot {
             services: services.collect(),
             router: Router::new(patterns),
             routes: routes.collect(),
             limits: self.limits,
+            cache_bytes_max: has_cache.then_some(self.cache_bytes_max),
             topics: Vec::new(),
         };
         let memberships = Memberships::default();

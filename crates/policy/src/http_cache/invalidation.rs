@@ -2,8 +2,12 @@
 
 /// Whether a request with this method and answer makes invalid what is stored for its target.
 pub fn invalidates(method: &str, status: u16) -> bool {
-    let is_safe = matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE");
-    !is_safe && (200..400).contains(&status)
+    !is_safe(method) && (200..400).contains(&status)
+}
+
+/// Whether a method changes nothing (RFC 9110 §9.2.1).
+pub fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
 /// The path and query that a `Location` or `Content-Location` names, where it is on the same host; others

@@ -35,6 +35,13 @@ pub enum NotStored {
     Stale,
 }
 
+impl NotStored {
+    /// Whether it is because of the response: others that ask the same would be refused it too.
+    pub const fn is_of_response(self) -> bool {
+        !matches!(self, Self::ByRequest | Self::Authorization | Self::Cookie)
+    }
+}
+
 /// What is known of a stored response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
@@ -153,6 +160,12 @@ impl Stored {
     /// Whether it takes the place of `other`, as it stands for the same requests.
     pub fn replaces(&self, other: &Self) -> bool {
         self.vary == other.vary
+    }
+
+    /// Whether each use must be validated, so that no two requests can share one validation.
+    pub fn is_always_validated(&self) -> bool {
+        let unasked = self.lifetime + self.stale_while_revalidate;
+        self.no_cache || unasked <= self.initial_age
     }
 
     /// The age of the response (RFC 9111 §4.2.3).
