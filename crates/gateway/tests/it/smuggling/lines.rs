@@ -71,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
     refused("a bare CR and a header that smuggles chunks", b"POST / HTTP/1.1\r\nHost: a\r\nX: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     refused("a bare LF for the empty line", b"GET / HTTP/1.1\r\nHost: a\r\n\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("bare LFs for all line ends", b"GET / HTTP/1.1\nHost: a\n\n"),
-    refused("a CR and another byte for the empty line", b"GET / HTTP/1.1\r\nHost: a\r\n\rX"),
+    refused("a CR and another byte for the empty line", b"GET / HTTP/1.1\r\nHost: a\r\n\rX\r\n\r\n"),
     refused("two CRs for the empty line", b"GET / HTTP/1.1\r\nHost: a\r\n\r\r\n"),
     refused("two CRs after a header", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\r\n\r\n"),
     refused("a bare CR in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: y\rz\r\n\r\n"),

@@ -115,7 +115,7 @@ fn judge(reply: &Reply, got: Got) -> Result<(), String> {
             Got::Whole { status: got, body: text },
         ) if (status, body) == (got, &*text) => Ok(()),
         (Must::WholeOnce(..) | Must::Refuse | Must::Tear, Got::Whole { status: 502, body })
-            if body.contains("\"status\":502") =>
+            if reply.method == "HEAD" || body.contains("\"status\":502") =>
         {
             Ok(())
         }

@@ -42,7 +42,7 @@ pub(super) const CASES: &[Case] = &[
     forwarded("an absolute target in capitals", b"GET HTTP://b/x HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /x\nhost: b"]),
     forwarded("an absolute target of https", b"GET https://b/x HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /x\nhost: b"]),
     forwarded("an absolute target without a path", b"GET http://b HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /\nhost: b"]),
-    forwarded("an absolute target with a query alone", b"GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /?x\nhost: b"]),
+    refused("an absolute target with a query alone", b"GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n"),
     forwarded("an absolute target of an IPv6 address", b"GET http://[::1]/x HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /x\nhost: [::1]"]),
     refused("an absolute target of another scheme", b"GET ftp://a/x HTTP/1.1\r\nHost: a\r\n\r\n"),
     refused("an absolute target of a file", b"GET file:///etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n"),
