@@ -146,15 +146,18 @@ fn check(request: &Request<Incoming>, limits: Limits) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether a path could lead out of where it seems to, to anyone who resolves it, after decoding it or not, and
+/// who takes a backslash for a slash or not.
 pub(crate) fn has_dot_segment(path: &str) -> bool {
-    path.split('/').any(|segment| match segment.len() {
-        1 | 2 => segment.bytes().all(|byte| byte == b'.'),
-        3..=6 if segment.contains('%') => {
-            let plain = segment.replace("%2e", ".").replace("%2E", ".");
-            plain == "." || plain == ".."
-        }
-        _ => false,
-    })
+    let is_dots = |segment: &str| matches!(segment, "." | "..");
+    if !path.contains(['%', '\\']) {
+        return path.split('/').any(is_dots);
+    }
+    let mut plain = path.to_ascii_lowercase();
+    for (encoded, byte) in [("%2e", "."), ("%2f", "/"), ("%5c", "/"), ("\\", "/")] {
+        plain = plain.replace(encoded, byte);
+    }
+    plain.split('/').any(is_dots)
 }
 
 /// An authority in the request line stands above the Host header (RFC 9112 §3.2.2); upstream there is

@@ -2,12 +2,16 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::parse::{Framing, Malformed, parse_trailer};
+use super::parse::{self, Framing, Malformed, parse_trailer};
 
-/// The longest line that tells a chunk's size, extensions included.
-const CHUNK_LINE_MAX: usize = 256;
-/// Bytes of all trailers of one message.
-const TRAILERS_MAX: usize = 8 << 10;
+/// Digits of a chunk's size.
+const SIZE_DIGITS_MAX: usize = 16;
+/// Bytes of what may stand behind it. They are read and left out.
+const EXTENSIONS_MAX: usize = 256;
+/// The longest line that tells a chunk's size.
+const CHUNK_LINE_MAX: usize = SIZE_DIGITS_MAX + EXTENSIONS_MAX;
+/// Bytes of all trailers of one message. They are read and left out.
+const TRAILERS_MAX: usize = 4 << 10;
 
 /// Where a body's reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,14 +131,11 @@ impl Decoder {
 
 /// Bytes of the line at the front, without its CR LF; `None` where it is not all there.
 fn line_len(bytes: &[u8], len_max: usize) -> Result<Option<usize>, Malformed> {
-    match memchr::memchr(b'\n', &bytes[..bytes.len().min(len_max)]) {
-        None if bytes.len() >= len_max => Err(Malformed::Bad("a line between the chunks is too long")),
-        None => Ok(None),
-        Some(at) if at == 0 || bytes[at - 1] != b'\r' => {
-            Err(Malformed::Bad("a line between the chunks does not end with CR LF"))
-        }
-        Some(at) => Ok(Some(at - 1)),
+    let len = parse::line_len(bytes)?;
+    if len.unwrap_or(bytes.len()) > len_max {
+        return Err(Malformed::Bad("a line between the chunks is too long"));
     }
+    Ok(len)
 }
 
 /// `1*HEXDIG`, and extensions that nobody needs (RFC 9112 §7.1.1).
@@ -145,13 +146,15 @@ fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
     let extension_is_well = match extensions {
         [] => true,
-        [b';', ..] => extensions.iter().all(is_plain),
+        [b';', ..] => extensions.len() <= EXTENSIONS_MAX && extensions.iter().all(is_plain),
         _ => false,
     };
-    if !(1..=16).contains(&digits) || !extension_is_well {
+    if !(1..=SIZE_DIGITS_MAX).contains(&digits) || !extension_is_well {
         return Err(bad);
     }
-    u64::from_str_radix(std::str::from_utf8(size).unwrap_or_default(), 16).map_err(|_not_hex| bad)
+    let size =
+        u64::from_str_radix(std::str::from_utf8(size).unwrap_or_default(), 16).map_err(|_not_hex| bad)?;
+    if i64::try_from(size).is_ok() { Ok(size) } else { Err(bad) }
 }
 
 #[cfg(test)]

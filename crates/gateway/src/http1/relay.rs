@@ -27,6 +27,8 @@ use crate::worker::Worker;
 /// A response head may have so many bytes, and so many headers.
 const HEAD_MAX: usize = 64 << 10;
 const FIELDS_MAX: u16 = 256;
+/// Interim answers to one request; more are no answer.
+const INTERIM_MAX: u8 = 16;
 
 /// A connection to an endpoint.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ struct Request<'a> {
     body: Pump,
     /// The client waits for a word before it sends the body.
     owes_100: bool,
+    /// Interim answers that may still come.
+    interim_left: u8,
     /// Nothing more will be sent: all was, or nobody takes it.
     is_sent: bool,
     /// What is wrong with the body.
@@ -90,6 +94,7 @@ pub(super) async fn relay(
         is_head: head.is_head,
         first,
         first_sent: 0,
+        interim_left: INTERIM_MAX,
         is_sent: false,
         body,
         owes_100,
@@ -134,7 +139,7 @@ impl Carry for Request<'_> {
             Err(failure) => return Carried::Failed(failure),
         };
         self.alarm.set(until);
-        (self.first_sent, self.is_sent) = (0, false);
+        (self.first_sent, self.is_sent, self.interim_left) = (0, false, INTERIM_MAX);
         let carried = poll_fn(|cx| self.poll(cx, worker, &mut upstream)).await;
         match carried {
             Carried::Replied(head) => Carried::Replied(Reply { upstream, head }),
@@ -219,10 +224,11 @@ impl Request<'_> {
         loop {
             if !side.bytes.is_empty() {
                 match parse_response(&side.bytes, self.is_head, FIELDS_MAX, &mut self.fields) {
-                    Ok(Some(head)) if head.status == 101 => {
+                    Ok(Some(head)) if head.status == 101 || (head.status < 200 && self.interim_left == 0) => {
                         return Poll::Ready(Carried::Failed(Failure::Malformed));
                     }
                     Ok(Some(head)) if head.status < 200 => {
+                        self.interim_left -= 1;
                         side.bytes.advance(head.len);
                         continue;
                     }

@@ -58,9 +58,10 @@ fn chunks_that_can_be_read_in_two_ways_are_refused() {
         "11111111111111111\r\nhello",
         "5;a\x00\r\nhello\r\n0\r\n\r\n",
         "5;a\rb\r\nhello\r\n0\r\n\r\n",
-        "0\r\nContent-Length: 5\r\n\r\n",
         "0\r\n folded: 5\r\n\r\n",
         "0\r\nX: 5\n\r\n",
+        "5\r\nhello\r\n0\r\n\rX",
+        "8000000000000000\r\nhello",
         &long,
         &trailers,
     ] {

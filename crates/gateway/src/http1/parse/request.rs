@@ -30,10 +30,20 @@ pub(crate) struct RequestHead {
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
-    /// Path and query; empty where the target names an authority only, and for authority form.
+    /// Path and query. In absolute form the path may be missing, which means `/`.
     pub(crate) path_and_query: Span,
     /// Of absolute form; it stands above `Host` (RFC 9112 §3.2.2).
     pub(crate) authority: Option<Span>,
+}
+
+impl Target {
+    /// The path and query, where the path starts with a slash or is `*`: what is missing in front of it, and what
+    /// there is.
+    pub(crate) fn path_and_query(self, bytes: &[u8]) -> (&'static [u8], &[u8]) {
+        let text = self.path_and_query.of(bytes);
+        let is_missing = matches!(text, [] | [b'?', ..]);
+        (if is_missing { b"/" } else { b"" }, text)
+    }
 }
 
 /// Reads a head; `None` where it is not all there. `fields` is what its headers are read into.
@@ -115,11 +125,8 @@ fn parse_absolute(bytes: &[u8], start: usize, end: usize) -> Result<Target, Malf
     let rest = &bytes[authority_start..end];
     let len = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let authority = Span::new(authority_start, authority_start + len);
-    if authority.is_empty() || !authority.of(bytes).iter().all(|byte| is_authority(*byte)) {
+    if authority.is_empty() || !is_authority(authority.of(bytes)) {
         return Err(Malformed::Bad("the target's authority is none"));
-    }
-    if rest.get(len) == Some(&b'?') {
-        return Err(Malformed::Bad("the target has a query and no path"));
     }
     Ok(Target { path_and_query: Span::new(authority_start + len, end), authority: Some(authority) })
 }
@@ -132,17 +139,32 @@ fn host(bytes: &[u8], fields: &[Field], is_http_1_0: bool) -> Result<Option<Span
         return Err(Malformed::Bad("more than one Host is given"));
     }
     match host {
-        Some(host) if !host.of(bytes).iter().all(|byte| is_authority(*byte)) => {
-            Err(Malformed::Bad("the Host has a byte that no host has"))
-        }
+        Some(host) if !is_authority(host.of(bytes)) => Err(Malformed::Bad("the Host is none")),
         None if !is_http_1_0 => Err(Malformed::Bad("there is no Host")),
         host => Ok(host),
     }
 }
 
-/// Bytes of `host [":" port]` (RFC 3986 §3.2), without user information.
-fn is_authority(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:%[]".contains(&byte)
+/// `host [":" port]`, without user information (RFC 3986 §3.2).
+fn is_authority(text: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte);
+    let host_len = match text {
+        [b'[', address @ ..] => {
+            let len =
+                address.iter().take_while(|byte| byte.is_ascii_hexdigit() || b":.".contains(byte)).count();
+            if address.get(len) != Some(&b']') {
+                return false;
+            }
+            len + 2
+        }
+        name => name.iter().take_while(|byte| is_name(byte)).count(),
+    };
+    match &text[host_len..] {
+        [] => true,
+        _ if host_len == 0 => false,
+        [b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 fn find(fields: &[Field], name: Name) -> Option<Span> {

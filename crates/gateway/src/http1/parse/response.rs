@@ -43,6 +43,9 @@ pub(crate) fn parse_response(
     }
     let Some((summary, len)) = parse_fields(bytes, next, fields_max, fields)? else { return Ok(None) };
     let told = summary.framing()?;
+    if status < 200 && told.is_some() {
+        return Err(Malformed::Bad("an interim answer has a body"));
+    }
     // RFC 9112 §6.3: these have none, whatever they say.
     let has_none = to_head || matches!(status, 100..200 | 204 | 304);
     let framing = if has_none { Framing::Empty } else { told.unwrap_or(Framing::UntilClose) };
