@@ -6,7 +6,8 @@ use std::rc::Rc;
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::{Methods, Routed};
 use floodway_policy::snapshot::{Limits, RoutePolicy};
-use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
@@ -14,6 +15,7 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::cache;
 use crate::connection::Client;
 use crate::head::{self, REQUEST_ID, RequestId};
+use crate::http1::is_authority;
 use crate::perform::perform;
 use crate::respond::Problem;
 use crate::tunnel::{self, Tunnel};
@@ -74,8 +76,9 @@ async fn try_forward(
     if request.body().size_hint().lower() > route.body_max {
         return Err(Problem::BodyTooLarge);
     }
-    // HTTP/2 has no upgrades (RFC 9113 §8.6).
+    // HTTP/2 has no upgrades (RFC 9113 §8.6), and its flow control asks for the body.
     request.headers_mut().remove(UPGRADE);
+    request.headers_mut().remove(EXPECT);
     let left = route.body_max;
     let request = request.map(|body| {
         if body.is_end_stream() { RequestBody::Empty } else { RequestBody::Client { body, left } }
@@ -97,6 +100,9 @@ pub(crate) async fn send_on(
     if let Some(protocol) = upgrade {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
         request.headers_mut().insert(UPGRADE, protocol);
+    }
+    if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     head::say_who_asks(request.headers_mut(), client.address, &id.value());
     *request.version_mut() = Version::HTTP_11;
@@ -128,22 +134,33 @@ pub(crate) async fn send_on(
     Ok(Answer { response: response.map(ResponseBody::Relay), tunnel: None })
 }
 
-/// Refuses what is open to more than one reading, and what a gateway does not do.
+/// Refuses what is open to more than one reading, and what a gateway does not do: the rules of HTTP/1.1, as far
+/// as HTTP/2 leaves room to break them.
 fn check(request: &Request<Incoming>, limits: Limits) -> Result<(), Problem> {
-    let target_len = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if target_len > limits.header_bytes_max as usize / TARGET_SHARE {
-        return Err(Problem::TargetTooLong);
-    }
+    let (uri, headers) = (request.uri(), request.headers());
+    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let has_two = |name| headers.get_all(name).iter().nth(1).is_some();
+    let expects_other = |expect: &HeaderValue| !expect.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let bad = |why| Err(Problem::BadRequest(why));
     if request.method() == Method::CONNECT {
-        return Err(Problem::ConnectRefused);
+        Err(Problem::ConnectRefused)
+    } else if target.len() > limits.header_bytes_max as usize / TARGET_SHARE {
+        Err(Problem::TargetTooLong)
+    } else if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bad("the target has a byte that no target has")
+    } else if uri.authority().is_some() && !matches!(uri.scheme_str(), Some("http" | "https")) {
+        bad("the scheme is not http")
+    } else if has_two(HOST) {
+        bad("more than one Host is given")
+    } else if has_two(CONTENT_LENGTH) {
+        bad("more than one Content-Length is given")
+    } else if headers.get_all(EXPECT).iter().any(expects_other) {
+        Err(Problem::ExpectationFailed)
+    } else if has_dot_segment(uri.path()) {
+        bad("the path has a `.` or `..` segment")
+    } else {
+        Ok(())
     }
-    if request.headers().get_all(HOST).iter().nth(1).is_some() {
-        return Err(Problem::BadRequest("more than one Host is given"));
-    }
-    if has_dot_segment(request.uri().path()) {
-        return Err(Problem::BadRequest("the path has a `.` or `..` segment"));
-    }
-    Ok(())
 }
 
 /// Whether a path could lead out of where it seems to, to anyone who resolves it, after decoding it or not, and
@@ -160,19 +177,17 @@ pub(crate) fn has_dot_segment(path: &str) -> bool {
     plain.split('/').any(is_dots)
 }
 
-/// An authority in the request line stands above the Host header (RFC 9112 §3.2.2); upstream there is
-/// only the header.
+/// The authority stands above the Host header (RFC 9113 §8.3.1); upstream there is only the header.
 fn adopt_authority(request: &mut Request<Incoming>) -> Result<(), Problem> {
+    let bad = Problem::BadRequest("there is no Host, or none that can be one");
     if let Some(authority) = request.uri().authority() {
-        let bad = |_| Problem::BadRequest("the authority cannot be a Host");
-        let host = HeaderValue::from_str(authority.as_str()).map_err(bad)?;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_not_text| bad)?;
         request.headers_mut().insert(HOST, host);
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
-    } else if !request.headers().contains_key(HOST) {
-        return Err(Problem::BadRequest("there is no Host"));
     }
-    Ok(())
+    let is_well = request.headers().get(HOST).is_some_and(|host| is_authority(host.as_bytes()));
+    if is_well { Ok(()) } else { Err(bad) }
 }
 
 /// The route of a request.

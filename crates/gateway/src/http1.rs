@@ -22,7 +22,7 @@ use crate::respond::Problem;
 use crate::tunnel::Tunnel;
 
 pub(crate) use adapt::HandedBody;
-pub(crate) use parse::{Field, Malformed};
+pub(crate) use parse::{Field, Malformed, is_authority};
 pub(crate) use pump::Broken;
 pub(crate) use serve::{End, serve};
 pub(crate) use side::Side;

@@ -6,7 +6,7 @@ mod request;
 mod response;
 
 pub(crate) use field::{Field, Name, Span, tokens};
-pub(crate) use request::{RequestHead, parse_request};
+pub(crate) use request::{RequestHead, is_authority, parse_request};
 pub(crate) use response::{ResponseHead, parse_response};
 
 /// How the end of a body is told (RFC 9112 §6.3).

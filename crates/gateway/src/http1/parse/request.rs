@@ -146,7 +146,7 @@ fn host(bytes: &[u8], fields: &[Field], is_http_1_0: bool) -> Result<Option<Span
 }
 
 /// `host [":" port]`, without user information (RFC 3986 §3.2).
-fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte);
     let host_len = match text {
         [b'[', address @ ..] => {

@@ -6,7 +6,6 @@ mod table;
 
 use self::frames::{Outcome, Session};
 use self::table::{CASES, FRAMES};
-use super::awaited;
 use super::play::Stage;
 use super::recorder::Reading;
 use crate::support::PATIENCE;
@@ -91,21 +90,12 @@ pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
 fn each_request_of_http2_is_refused_or_has_one_meaning() {
     let stage = Stage::new(PATIENCE);
     let mut wrong = Vec::new();
-    for case in CASES.iter().filter(|case| !awaited().contains(case.name)) {
+    for case in CASES {
         if let Err(why) = play(&stage, case) {
             wrong.push(format!("{}: {why}", case.name));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
-}
-
-#[test]
-fn requests_of_http2_expected_with_later_work_are_not_right_yet() {
-    let awaited: Vec<_> = CASES.iter().filter(|case| awaited().contains(case.name)).collect();
-    println!("{} requests, of which {} are expected with later work", CASES.len(), awaited.len());
-    let right = awaited.iter().filter(|case| play(&Stage::new(super::IMPATIENCE), case).is_ok());
-    let right: Vec<_> = right.map(|case| case.name).collect();
-    assert!(right.is_empty(), "these are right now, so take them off the list: {right:#?}");
 }
 
 #[test]
