@@ -110,10 +110,10 @@ pub(super) async fn serve(
 
 fn request(bytes: &[u8], head: &RequestHead, fields: &[Field]) -> Result<Request<()>, Problem> {
     let bad = Problem::BadRequest("the target or a header is none");
-    let (slash, path) = head.target.path_and_query(bytes);
+    let path = head.target.path_and_query(bytes);
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(head.method.of(bytes)).map_err(|_why| bad)?;
-    *request.uri_mut() = Uri::try_from([slash, path].concat()).map_err(|_why| bad)?;
+    *request.uri_mut() = Uri::try_from(path).map_err(|_why| bad)?;
     let headers = request.headers_mut();
     for field in fields {
         let name = HeaderName::from_bytes(field.name.of(bytes)).map_err(|_why| bad)?;

@@ -6,10 +6,8 @@ use super::parse::{self, Framing, Malformed, parse_trailer};
 
 /// Digits of a chunk's size.
 const SIZE_DIGITS_MAX: usize = 16;
-/// Bytes of what may stand behind it. They are read and left out.
-const EXTENSIONS_MAX: usize = 256;
-/// The longest line that tells a chunk's size.
-const CHUNK_LINE_MAX: usize = SIZE_DIGITS_MAX + EXTENSIONS_MAX;
+/// Bytes of the line that tells a chunk's size, with its extensions, which are left out, and its CR LF.
+const CHUNK_LINE_MAX: usize = 256;
 /// Bytes of all trailers of one message. They are read and left out.
 const TRAILERS_MAX: usize = 4 << 10;
 
@@ -132,7 +130,7 @@ impl Decoder {
 /// Bytes of the line at the front, without its CR LF; `None` where it is not all there.
 fn line_len(bytes: &[u8], len_max: usize) -> Result<Option<usize>, Malformed> {
     let len = parse::line_len(bytes)?;
-    if len.unwrap_or(bytes.len()) > len_max {
+    if len.map_or(bytes.len(), |len| len + 2) > len_max {
         return Err(Malformed::Bad("a line between the chunks is too long"));
     }
     Ok(len)
@@ -146,7 +144,7 @@ fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
     let extension_is_well = match extensions {
         [] => true,
-        [b';', ..] => extensions.len() <= EXTENSIONS_MAX && extensions.iter().all(is_plain),
+        [b';', ..] => extensions.iter().all(is_plain),
         _ => false,
     };
     if !(1..=SIZE_DIGITS_MAX).contains(&digits) || !extension_is_well {

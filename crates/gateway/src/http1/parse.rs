@@ -54,9 +54,11 @@ fn line(bytes: &[u8], start: usize) -> Result<Option<(usize, usize)>, Malformed>
     Ok(line_len(&bytes[start..])?.map(|len| (start + len, start + len + 2)))
 }
 
-/// Checks one trailer line, without its CR LF.
+/// Checks one trailer line, without its CR LF. None may frame or route the message (RFC 9110 §6.5.1).
 pub(crate) fn parse_trailer(line: &[u8]) -> Result<(), Malformed> {
-    field::parse_field(line, 0, line.len()).map(|_field| ())
+    let field = field::parse_field(line, 0, line.len())?;
+    let is_late = matches!(field.known, Name::TransferEncoding | Name::ContentLength | Name::Host);
+    if is_late { Err(Malformed::Bad("a trailer frames or routes the message")) } else { Ok(()) }
 }
 
 fn version(text: &[u8]) -> Result<bool, Malformed> {

@@ -48,10 +48,9 @@ pub(super) fn request_head(
     id: &RequestId,
 ) {
     let host = head.target.authority.or(head.host);
-    let (slash, path) = head.target.path_and_query(bytes);
+    let path = head.target.path_and_query(bytes);
     out.put_slice(head.method.of(bytes));
     out.put_slice(b" ");
-    out.put_slice(slash);
     out.put_slice(path);
     out.put_slice(b" HTTP/1.1\r\n");
     // What an absolute target says stands above the header; without either there is an empty one.

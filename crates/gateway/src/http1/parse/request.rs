@@ -30,19 +30,16 @@ pub(crate) struct RequestHead {
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
-    /// Path and query. In absolute form the path may be missing, which means `/`.
+    /// Path and query; empty where an absolute target has neither, which means `/`.
     pub(crate) path_and_query: Span,
     /// Of absolute form; it stands above `Host` (RFC 9112 §3.2.2).
     pub(crate) authority: Option<Span>,
 }
 
 impl Target {
-    /// The path and query, where the path starts with a slash or is `*`: what is missing in front of it, and what
-    /// there is.
-    pub(crate) fn path_and_query(self, bytes: &[u8]) -> (&'static [u8], &[u8]) {
-        let text = self.path_and_query.of(bytes);
-        let is_missing = matches!(text, [] | [b'?', ..]);
-        (if is_missing { b"/" } else { b"" }, text)
+    /// Path and query as they are sent on.
+    pub(crate) fn path_and_query(self, bytes: &[u8]) -> &[u8] {
+        if self.path_and_query.is_empty() { b"/" } else { self.path_and_query.of(bytes) }
     }
 }
 
@@ -127,6 +124,9 @@ fn parse_absolute(bytes: &[u8], start: usize, end: usize) -> Result<Target, Malf
     let authority = Span::new(authority_start, authority_start + len);
     if authority.is_empty() || !is_authority(authority.of(bytes)) {
         return Err(Malformed::Bad("the target's authority is none"));
+    }
+    if rest.get(len) == Some(&b'?') {
+        return Err(Malformed::Bad("the target has a query and no path"));
     }
     Ok(Target { path_and_query: Span::new(authority_start + len, end), authority: Some(authority) })
 }
