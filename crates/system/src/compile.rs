@@ -27,7 +27,11 @@ impl System {
             router: Router::new(patterns),
             routes: routes.iter().map(route_policy).collect(),
             limits: self.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default(),
-            cache_bytes_max: None,
+            cache_bytes_max: self
+                .gateway
+                .as_ref()
+                .filter(|_| routes.iter().any(|route| route.cache.is_some()))
+                .map(|gateway| gateway.cache_bytes_max),
             topics: self.topics.iter().map(topics_policy).collect(),
         }
     }
@@ -43,7 +47,11 @@ fn policy(id: ServiceId, service: &Service) -> ServicePolicy {
 }
 
 const fn route_policy(route: &Route) -> RoutePolicy {
-    RoutePolicy { call: call(route.to, route.timeout, route.retries), body_max: route.body_max, cache: None }
+    RoutePolicy {
+        call: call(route.to, route.timeout, route.retries),
+        body_max: route.body_max,
+        cache: route.cache,
+    }
 }
 
 const fn call(service: ServiceId, timeout: Duration, retries: u8) -> CallPolicy {

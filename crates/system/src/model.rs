@@ -10,6 +10,7 @@ use floodway_blocks::engine::OptionValue;
 use floodway_policy::balance::Balance;
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::health::ProbePolicy;
+use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::routing::Pattern;
 use floodway_policy::snapshot::Limits;
 use floodway_policy::{ServiceId, Weight};
@@ -130,6 +131,8 @@ pub struct Gateway {
     pub listen: Vec<SocketAddr>,
     /// What it accepts.
     pub limits: Limits,
+    /// Bytes that the caches of routes may hold together.
+    pub cache_bytes_max: u64,
     /// Which request goes where.
     pub routes: Vec<Route>,
 }
@@ -147,6 +150,8 @@ pub struct Route {
     pub retries: u8,
     /// Largest request body in bytes.
     pub body_max: u64,
+    /// How its responses are cached, if they are.
+    pub cache: Option<CachePolicy>,
 }
 
 /// An engine with its options.

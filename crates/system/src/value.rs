@@ -70,6 +70,7 @@ macro_rules! readers {
 readers! {
     text: Text => String = String::new();
     integer: Integer => i64 = 1;
+    flag: Flag => bool = false;
     duration: Duration => Duration = Duration::ZERO;
     size: Size => u64 = 0;
     ip: Ip => IpAddr = IpAddr::from([127, 0, 0, 1]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use floodway_policy::ServiceId;
+use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern};
 use floodway_policy::snapshot::Limits;
 
@@ -22,7 +23,8 @@ impl Reader<'_> {
         let gateway = file.object("gateway")?;
         let limits = limits(gateway);
         let routes = self.routes(file, gateway, &limits);
-        Some(Gateway { listen: self.listen(gateway, node), limits, routes })
+        let cache_bytes_max = gateway.object("cache").map_or(0, |cache| cache.size("memory"));
+        Some(Gateway { listen: self.listen(gateway, node), limits, cache_bytes_max, routes })
     }
 
     fn listen(&mut self, gateway: &Fields, node: &Node) -> Vec<SocketAddr> {
@@ -62,6 +64,8 @@ impl Reader<'_> {
                 timeout: fields.duration("timeout"),
                 retries: fields.whole("retries"),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
+                // Only where it is given: without it nothing is cached.
+                cache: fields.given("cache").and_then(|_| fields.object("cache")).map(cache),
             });
         }
         routes
@@ -114,6 +118,18 @@ fn limits(gateway: &Fields) -> Limits {
         header_timeout: limits.duration("header-timeout"),
         idle_timeout: limits.duration("idle-timeout"),
         connections_max: limits.whole("connections"),
+    }
+}
+
+fn cache(cache: &Fields) -> CachePolicy {
+    CachePolicy {
+        fresh: cache.get("fresh").map(|_| cache.duration("fresh")),
+        heuristic_max: cache.duration("heuristic"),
+        stale_while_revalidate: cache.duration("stale-while-revalidate"),
+        stale_if_error: cache.duration("stale-if-error"),
+        body_max: cache.size("body"),
+        wait: cache.duration("wait"),
+        obeys_clients: cache.flag("obey-clients"),
     }
 }
 

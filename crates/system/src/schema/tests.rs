@@ -45,9 +45,10 @@ services:
 gateway:
   listen: "${env:UNSET:-127.0.0.1:8080}"
   limits: { header-bytes: 32KiB, headers: 100, body: 10MiB, header-timeout: 10s, idle-timeout: 75s, connections: 10000 }
+  cache: { memory: 256MiB }
   routes:
     - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, timeout: 2s, retries: 2, body: 1MiB }
-    - { match: { path: "/*", method: [GET, PUT] }, to: legacy }
+    - { match: { path: "/*", method: [GET, PUT] }, to: legacy, cache: { fresh: 30s, heuristic: 1d, stale-while-revalidate: 5m, stale-if-error: 0s, body: 8MiB, wait: 5s, obey-clients: false } }
 stores: { orders: { engine: embedded, durability: none, outbox: { topics: events, topic: orders } } }
 topics: { events: { engine: embedded, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s } }
 locks: { default: { engine: embedded } }

@@ -237,6 +237,7 @@ static GATEWAY: Object = Object {
             "The address, or addresses, to listen on.",
         ),
         field("limits", Shape::Object(&LIMITS), EMPTY, "What is accepted from clients."),
+        field("cache", Shape::Object(&CACHE), EMPTY, "The memory for the caches of routes."),
         field(
             "routes",
             Shape::List { item: &Shape::Object(&ROUTE), max: 10_000 },
@@ -264,6 +265,61 @@ static LIMITS: Object = Object {
     ],
 };
 
+static CACHE: Object = Object {
+    name: "cache",
+    doc: "Where responses are kept that routes with a `cache` store: in memory, shared by all workers.",
+    fields: &[field(
+        "memory",
+        Shape::One(Form::Size { min: 1 << 20, max: 1 << 44 }),
+        Default("256MiB"),
+        "What is kept at most; beyond it what is asked for least goes.",
+    )],
+};
+
+static ROUTE_CACHE: Object = Object {
+    name: "route cache",
+    doc: "Stores responses and serves them again, as RFC 9111 has it for shared caches. What a response says of itself comes before what is said here. Give `cache: {}` for all defaults.",
+    fields: &[
+        field(
+            "fresh",
+            DURATION,
+            Optional("a tenth of the time since it was last modified"),
+            "How long a response is fresh that does not say it.",
+        ),
+        field(
+            "heuristic",
+            PAUSE,
+            Default("1d"),
+            "Without `fresh`, how long at most a response is fresh only because it was last modified long ago; `0s` for never.",
+        ),
+        field(
+            "stale-while-revalidate",
+            PAUSE,
+            Default("0s"),
+            "How long after that it is served while a new one is brought, where it does not say it.",
+        ),
+        field(
+            "stale-if-error",
+            PAUSE,
+            Default("0s"),
+            "How long after that it is served when the service fails, where it does not say it.",
+        ),
+        field("body", BODY, Default("8MiB"), "Largest body that is stored."),
+        field(
+            "wait",
+            PAUSE,
+            Default("5s"),
+            "How long a request waits for the response to another that asks the same; `0s` for not at all.",
+        ),
+        field(
+            "obey-clients",
+            Shape::One(Form::Flag),
+            Default("false"),
+            "Whether clients can ask past the cache: by `Cache-Control` of requests, and `Pragma`.",
+        ),
+    ],
+};
+
 static ROUTE: Object = Object {
     name: "route",
     doc: "Sends the requests that match to a service.",
@@ -283,6 +339,12 @@ static ROUTE: Object = Object {
             "Tries on other replicas, when nothing was sent to the one before.",
         ),
         field("body", BODY, Optional("the gateway's limit"), "Largest body of a request."),
+        field(
+            "cache",
+            Shape::Object(&ROUTE_CACHE),
+            Optional("nothing is cached"),
+            "Store responses and serve them again; `{}` for all defaults.",
+        ),
     ],
 };
 

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use floodway_policy::http_cache::CachePolicy;
 use floodway_system::{Code, Mistakes, System, load};
 
 use crate::support::CATALOGUE;
@@ -36,6 +38,35 @@ fn checks_columns_against_the_header_of_the_csv_file() {
 #[test]
 fn a_system_can_run_where_the_rows_of_its_loads_are_not() {
     assert_eq!(codes(read(LOAD, None).1), []);
+}
+
+#[test]
+fn a_route_has_a_cache_where_it_says_so() {
+    let text = b"system: a
+services: { b: { at: ['127.0.0.1:1'] } }
+gateway:
+  listen: 127.0.0.1:2
+  routes:
+    - { match: { path: /plain }, to: b }
+    - { match: { path: /all }, to: b, cache: {} }
+    - { match: { path: /own }, to: b, cache: { fresh: 30s, stale-while-revalidate: 5m, obey-clients: true } }
+";
+    let compile = |text: &[u8]| {
+        let (_folder, system) = read(text, None);
+        system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile()
+    };
+    let snapshot = compile(text);
+    let caches: Vec<_> = snapshot.routes.iter().map(|route| route.cache).collect();
+    let own = CachePolicy {
+        fresh: Some(Duration::from_secs(30)),
+        stale_while_revalidate: Duration::from_mins(5),
+        obeys_clients: true,
+        ..CachePolicy::default()
+    };
+    assert_eq!(caches, [None, Some(CachePolicy::default()), Some(own)]);
+    assert_eq!(snapshot.cache_bytes_max, Some(256 << 20));
+    let without = compile(b"system: a\ngateway: { listen: 127.0.0.1:2, cache: { memory: 1GiB } }\n");
+    assert_eq!(without.cache_bytes_max, None, "no route has one");
 }
 
 #[test]
