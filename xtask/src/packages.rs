@@ -13,10 +13,11 @@ struct Package {
 }
 
 /// The only list.
-const NEEDED: [Package; 3] = [
+const NEEDED: [Package; 4] = [
     Package { program: "nginx", name: "nginx-light" },
     Package { program: "haproxy", name: "haproxy" },
     Package { program: "wrk", name: "wrk" },
+    Package { program: "node", name: "nodejs" },
 ];
 
 /// Installs what is missing, if we may.
@@ -90,6 +91,9 @@ mod tests {
 
     #[test]
     fn advice_names_the_packages() {
-        assert!(advice(&words(&NEEDED, |package| package.name)).ends_with("install nginx-light haproxy wrk"));
+        assert!(
+            advice(&words(&NEEDED, |package| package.name))
+                .ends_with("install nginx-light haproxy wrk nodejs")
+        );
     }
 }

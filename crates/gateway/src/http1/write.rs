@@ -177,19 +177,35 @@ pub(super) fn put(out: &mut BytesMut, name: &[u8], value: &[u8]) {
     out.put_slice(b"\r\n");
 }
 
-/// Copies the lines that pass.
+/// Copies the lines that pass. What frames or routes is written anew where white space that not every server
+/// takes is around it (RFC 9112 §5).
 fn copy(out: &mut BytesMut, bytes: &[u8], fields: &[Field], passes: impl Fn(&Field) -> bool) {
     let mut run: Option<Span> = None;
     for field in fields {
-        if passes(field) {
+        let passes = passes(field);
+        if passes && is_tight(bytes, field) {
             run = Some(run.map_or(field.line, |run| run.to(field.line)));
-        } else if let Some(run) = run.take() {
+            continue;
+        }
+        if let Some(run) = run.take() {
             out.put_slice(run.of(bytes));
+        }
+        if passes {
+            put(out, field.name.of(bytes), field.value.of(bytes));
         }
     }
     if let Some(run) = run {
         out.put_slice(run.of(bytes));
     }
+}
+
+/// Whether a line may stay as it came.
+fn is_tight(bytes: &[u8], field: &Field) -> bool {
+    let frames_or_routes = matches!(field.known, Name::ContentLength | Name::Host);
+    // A colon, a space, CR and LF are all there is besides.
+    !frames_or_routes
+        || field.line.len() == field.name.len() + field.value.len() + 4
+            && field.line.of(bytes).get(field.name.len() + 1) == Some(&b' ')
 }
 
 /// Whether a `Connection` header names this one.

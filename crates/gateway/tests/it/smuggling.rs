@@ -7,6 +7,7 @@ mod downgrade;
 mod framing;
 mod lines;
 mod order;
+mod peers;
 mod play;
 mod reading;
 mod recorder;

@@ -7,7 +7,7 @@ mod table;
 use self::frames::{Outcome, Session};
 use self::table::{CASES, FRAMES};
 use super::play::Stage;
-use super::recorder::Reading;
+use super::recorder::{Reading, Seen};
 use crate::support::PATIENCE;
 
 /// Header fields in order, as they are put on the wire.
@@ -46,12 +46,13 @@ pub(super) enum Must {
     Either(&'static str),
 }
 
-fn play(stage: &Stage, case: &Case) -> Result<(), String> {
+fn play(stage: &Stage, case: &Case) -> Result<Vec<Seen>, String> {
     let mut session = Session::to(stage.gateway.address(), stage.patience);
     session.request(case);
     let outcome = session.outcome();
     let may_be_cut = matches!(case.must, Must::Spoil);
-    let whole = seen(stage, may_be_cut)?;
+    let seen = seen(stage, may_be_cut)?;
+    let whole: Vec<_> = seen.iter().filter_map(text).collect();
     let is_refused = outcome.is_refusal() && whole.is_empty();
     let is_forwarded = |text: &str| {
         let line = text.lines().next().unwrap_or_default();
@@ -63,23 +64,38 @@ fn play(stage: &Stage, case: &Case) -> Result<(), String> {
         Must::Forward(text) => is_forwarded(text),
         Must::Either(text) => is_refused || is_forwarded(text),
     };
-    if is_right { Ok(()) } else { Err(format!("{outcome:?}; the service saw {whole:?}")) }
+    if is_right { Ok(seen) } else { Err(format!("{outcome:?}; the service saw {whole:?}")) }
 }
 
-fn seen(stage: &Stage, may_be_cut: bool) -> Result<Vec<String>, String> {
-    let mut whole = Vec::new();
-    for seen in stage.settle()? {
-        match seen.reading {
-            Reading::Whole(request) => {
-                request.check_own_words()?;
-                whole.push(request.text());
-            }
+/// What the service was sent, if nothing of it is wrong.
+fn seen(stage: &Stage, may_be_cut: bool) -> Result<Vec<Seen>, String> {
+    let all = stage.settle()?;
+    for seen in &all {
+        match &seen.reading {
+            Reading::Whole(request) => request.check_own_words()?,
             Reading::CutOff if may_be_cut => {}
             Reading::CutOff => return Err(format!("cut off: {}", seen.raw.escape_ascii())),
             Reading::Malformed(why) => return Err(format!("{why}: {}", seen.raw.escape_ascii())),
         }
     }
-    Ok(whole)
+    Ok(all)
+}
+
+fn text(seen: &Seen) -> Option<String> {
+    match &seen.reading {
+        Reading::Whole(request) => Some(request.text()),
+        Reading::CutOff | Reading::Malformed(_) => None,
+    }
+}
+
+/// What the service was sent in each case that is passed on.
+pub(super) fn forwarded(stage: &Stage) -> Vec<(String, Vec<Seen>)> {
+    let passes = |case: &&Case| matches!(case.must, Must::Forward(_));
+    let play = |case: &Case| {
+        let seen = play(stage, case).unwrap_or_else(|why| panic!("{}: {why}", case.name));
+        (case.name.to_owned(), seen)
+    };
+    CASES.iter().filter(passes).map(play).collect()
 }
 
 pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
@@ -106,7 +122,8 @@ fn frames_that_are_no_request_end_the_connection_and_reach_nobody() {
         (raw.frames)(&mut session);
         let outcome = session.outcome();
         assert!(outcome.is_refusal(), "{}: {outcome:?}", raw.name);
-        let whole = seen(&stage, true).unwrap_or_else(|why| panic!("{}: {why}", raw.name));
+        let seen = seen(&stage, true).unwrap_or_else(|why| panic!("{}: {why}", raw.name));
+        let whole: Vec<_> = seen.iter().filter_map(text).collect();
         assert!(whole.is_empty(), "{}: the service saw {whole:?}", raw.name);
     }
 }

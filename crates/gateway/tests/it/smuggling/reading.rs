@@ -111,10 +111,14 @@ fn header(line: &[u8]) -> Result<(String, String), String> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or_else(bad)?;
     let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
     let is_value = value.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f));
-    if !is_token(name) || !is_value {
+    // Servers differ in the white space they take around these.
+    let name = plain(name).to_ascii_lowercase();
+    let is_tight = [value, &[b" ", value].concat()].contains(&&line[colon + 1..]);
+    let must_be_tight = name == "host" || FRAMING.contains(&name.as_str());
+    if !is_token(&line[..colon]) || !is_value || (must_be_tight && !is_tight) {
         return Err(bad());
     }
-    Ok((plain(name).to_ascii_lowercase(), plain(value)))
+    Ok((name, plain(value)))
 }
 
 fn body(headers: &[(String, String)], rest: &[u8]) -> Result<Option<(Vec<u8>, usize)>, String> {

@@ -22,6 +22,8 @@ pub(super) struct Recorder {
 /// One request, or what began like one.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
+    /// Which of the gateway's connections it came on.
+    pub(super) connection: usize,
     pub(super) raw: Vec<u8>,
     pub(super) reading: Reading,
 }
@@ -76,12 +78,14 @@ impl Recorder {
 
 async fn accept(listener: TcpListener, kept: Arc<Kept>) {
     let mut connections = JoinSet::new();
+    let mut count = 0;
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(serve(stream, Arc::clone(&kept)));
+        connections.spawn(serve(stream, count, Arc::clone(&kept)));
+        count += 1;
     }
 }
 
-async fn serve(mut stream: TcpStream, kept: Arc<Kept>) {
+async fn serve(mut stream: TcpStream, connection: usize, kept: Arc<Kept>) {
     let mut unread = Vec::new();
     loop {
         let reading = match reading::first(&unread) {
@@ -100,7 +104,7 @@ async fn serve(mut stream: TcpStream, kept: Arc<Kept>) {
             Ok(Some((request, len))) => {
                 let answer = answer(&request);
                 let raw = unread.drain(..len).collect();
-                kept.keep(raw, Reading::Whole(request));
+                kept.keep(Seen { connection, raw, reading: Reading::Whole(request) });
                 kept.partial.fetch_sub(usize::from(unread.is_empty()), Ordering::SeqCst);
                 if stream.write_all(&answer).await.is_err() {
                     return;
@@ -109,7 +113,7 @@ async fn serve(mut stream: TcpStream, kept: Arc<Kept>) {
             }
             Err(why) => Reading::Malformed(why),
         };
-        kept.keep(unread, reading);
+        kept.keep(Seen { connection, raw: unread, reading });
         kept.partial.fetch_sub(1, Ordering::SeqCst);
         return;
     }
@@ -123,7 +127,7 @@ fn answer(request: &Request) -> Vec<u8> {
 }
 
 impl Kept {
-    fn keep(&self, raw: Vec<u8>, reading: Reading) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(Seen { raw, reading });
+    fn keep(&self, seen: Seen) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
     }
 }

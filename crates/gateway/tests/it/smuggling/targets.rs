@@ -31,6 +31,7 @@ pub(super) const CASES: &[Case] = &[
     refused("a Host with an open bracket", b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"),
     refused("a Host with bytes above ASCII", b"GET / HTTP/1.1\r\nHost: \xc3\xa4\r\n\r\n"),
     refused("a Host with a NUL", b"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n"),
+    forwarded("a Host between white space", b"GET / HTTP/1.1\r\nHost:\t a \t\r\n\r\n", &["GET /\nhost: a"]),
     forwarded("a Host with a port", b"GET / HTTP/1.1\r\nHost: a.example:8080\r\n\r\n", &["GET /\nhost: a.example:8080"]),
     forwarded("a Host that is an IPv4 address", b"GET / HTTP/1.1\r\nHost: 127.0.0.1:80\r\n\r\n", &["GET /\nhost: 127.0.0.1:80"]),
     forwarded("a Host that is an IPv6 address", b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", &["GET /\nhost: [::1]:80"]),
