@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::case::{Case, Must};
 use super::recorder::{Reading, Recorder, Seen};
-use crate::support::{Gateway, builder};
+use crate::support::{Builder, Gateway, builder};
 
 /// Bodies larger than this are refused.
 pub(super) const BODY_MAX: u64 = 64 << 10;
@@ -36,15 +36,19 @@ pub(super) struct Answer {
 impl Stage {
     /// One worker, so that a request that follows another finds whatever that left behind.
     pub(super) fn new(patience: Duration) -> Self {
+        Self::with(patience, |builder| builder)
+    }
+
+    /// As above, with more to it.
+    pub(super) fn with(patience: Duration, more: impl FnOnce(Builder) -> Builder) -> Self {
         let recorder = Recorder::start();
-        let gateway = builder()
+        let builder = builder()
             .service(&[recorder.address])
             .route("/*", &[], 0)
             .limits(|limits| limits.body_max = BODY_MAX)
             .timeout(patience)
-            .one_worker()
-            .start();
-        Self { gateway, recorder, patience }
+            .one_worker();
+        Self { gateway: more(builder).start(), recorder, patience }
     }
 
     /// Plays a case; what the service was sent, or what is wrong.

@@ -121,7 +121,8 @@ async fn serve(mut stream: TcpStream, connection: usize, kept: Arc<Kept>) {
 
 fn answer(request: &Request) -> Vec<u8> {
     let body = format!("{} {}", request.method, request.target);
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncache-control: no-store\r\ncontent-length: {}\r\n\r\n", body.len());
     let body = if request.method == "HEAD" { "" } else { &body };
     [head.as_bytes(), body.as_bytes()].concat()
 }
