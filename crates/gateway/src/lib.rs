@@ -20,6 +20,7 @@ mod invoke;
 mod membership;
 mod perform;
 mod pool;
+pub mod proxy_protocol;
 mod respond;
 mod stream;
 mod tasks;

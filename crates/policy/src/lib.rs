@@ -22,6 +22,7 @@ pub mod rng;
 pub mod routing;
 pub mod snapshot;
 pub mod time;
+pub mod trust;
 
 pub use cluster::Cluster;
 pub use membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight};
