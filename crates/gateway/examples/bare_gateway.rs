@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     memberships.publish(Membership { services: vec![members.collect()] });
     let options = WorkersOptions {
         count: 1,
-        listen: vec![*listen],
+        listen: vec![(*listen).into()],
         snapshot: Arc::new(snapshot),
         memberships,
         seed: 1,

@@ -4,7 +4,6 @@ mod activity;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -17,13 +16,14 @@ use tokio::sync::watch;
 
 use crate::body::{ResponseBody, Tied};
 use crate::forward::forward;
-use crate::head;
 use crate::http1::{self, End, Side};
+use crate::peer::Peer;
 use crate::stream::Stream;
 use crate::tunnel::Tunnel;
-use crate::worker::{Phase, Worker};
+use crate::worker::{Open, Worker};
 use activity::{Activity, Speaks, Underway};
 
+pub(crate) use crate::worker::Phase;
 pub(crate) use activity::Watched;
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4). No HTTP/1.1 method begins like it.
@@ -34,24 +34,17 @@ const STREAMS_MAX: u32 = 256;
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
-    pub(crate) address: IpAddr,
-    /// The headers by which a service learns who asks.
+    pub(crate) peer: Peer,
+    /// The headers by which a service learns who asks, where that is the peer.
     pub(crate) introduction: Box<[u8]>,
     activity: Activity,
+    _open: Open,
 }
 
 impl Client {
-    pub(crate) fn new(worker: Rc<Worker>, address: IpAddr) -> Rc<Self> {
-        worker.counters.connections.add_one();
-        worker.counters.open_connections.add_one();
-        let introduction = head::introduction(address).into();
-        Rc::new(Self { worker, address, introduction, activity: Activity::new() })
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.worker.counters.open_connections.subtract_one();
+    pub(crate) fn new(open: Open, peer: Peer) -> Rc<Self> {
+        let (worker, introduction) = (Rc::clone(&open.worker), peer.introduction());
+        Rc::new(Self { worker, peer, introduction, activity: Activity::new(), _open: open })
     }
 }
 
@@ -89,7 +82,7 @@ async fn serve_tunnel(client: &Client, side: Side, tunnel: Box<Tunnel>) {
     tokio::select! {
         () = tunnel.join(io) => {}
         () = client.activity.watch(client.worker.snapshot.limits) => {
-            tracing::debug!(client = %client.address, "an upgraded connection was idle for too long");
+            tracing::debug!(client = %client.peer.address, "an upgraded connection was idle for too long");
         }
     }
 }
@@ -101,11 +94,11 @@ async fn serve_http2(client: &Rc<Client>, side: Side) {
         biased;
         ended = serve_streams(client, io) => {
             if let Err(error) = ended {
-                tracing::debug!(%error, client = %client.address, "a client's connection broke");
+                tracing::debug!(%error, client = %client.peer.address, "a client's connection broke");
             }
         }
         () = client.activity.watch(client.worker.snapshot.limits) => {
-            tracing::debug!(client = %client.address, "a client was idle or slow for too long");
+            tracing::debug!(client = %client.peer.address, "a client was idle or slow for too long");
         }
     }
 }
@@ -138,7 +131,7 @@ async fn answer(
     Ok(response.map(|body| Tied::new(body, underway)))
 }
 
-async fn reached(phase: &watch::Receiver<Phase>, wanted: Phase) {
+pub(crate) async fn reached(phase: &watch::Receiver<Phase>, wanted: Phase) {
     // A sender that is gone means the same.
     drop(phase.clone().wait_for(|now| *now >= wanted).await);
 }

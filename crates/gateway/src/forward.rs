@@ -104,9 +104,9 @@ pub(crate) async fn send_on(
     if !request.body().is_empty() && !request.headers().contains_key(CONTENT_LENGTH) {
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    head::say_who_asks(request.headers_mut(), client.address, &id.value());
+    let asker = head::say_who_asks(request.headers_mut(), client, &id.value());
     *request.version_mut() = Version::HTTP_11;
-    let balance = key(client.address);
+    let balance = key(asker);
     if let Some(policy) = route.cache.filter(|_| !may_switch) {
         // Boxed, as it would make the future of every request as large.
         let answer = Box::pin(cache::answer(worker, policy, route.call, balance, request));

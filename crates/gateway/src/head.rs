@@ -4,11 +4,14 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName,
     HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
+
+use crate::connection::Client;
+use crate::peer::{Asker, Claims, is_claim};
 
 /// Names a request in logs and error answers.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,7 +22,6 @@ pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwar
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-const HTTP: HeaderValue = HeaderValue::from_static("http");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
 /// The longest request id taken over from a client; a longer one is replaced.
@@ -75,16 +77,39 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Says who asked. What a client claims of itself is not passed on.
-pub(crate) fn say_who_asks(headers: &mut HeaderMap, client: IpAddr, id: &HeaderValue) {
+/// Says who asked, and returns that address. What a client claims of itself is not passed on.
+pub(crate) fn say_who_asks(headers: &mut HeaderMap, client: &Client, id: &HeaderValue) -> IpAddr {
+    let Client { peer, worker, .. } = client;
     headers.remove(FORWARDED);
-    headers.insert(FORWARDED_FOR, address(client));
-    headers.insert(FORWARDED_PROTO, HTTP);
-    match headers.get(HOST).cloned() {
+    let (address, forwarded_for, scheme, host) = if peer.is_trusted {
+        let Asker { address, forwarded_for, scheme, host } =
+            peer.asker(&worker.snapshot.trusted_proxies, &claims(headers));
+        let text = HeaderValue::from_maybe_shared(Bytes::from(forwarded_for));
+        let host = host.and_then(|host| HeaderValue::from_bytes(host).ok());
+        (address, text.expect("addresses and commas"), scheme, host)
+    } else {
+        drop_claims(headers);
+        (peer.address, self::address(peer.address), peer.scheme, None)
+    };
+    headers.insert(FORWARDED_FOR, forwarded_for);
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
+    match host.or_else(|| headers.get(HOST).cloned()) {
         Some(host) => headers.insert(FORWARDED_HOST, host),
         None => headers.remove(FORWARDED_HOST),
     };
     headers.insert(REQUEST_ID, id.clone());
+    address
+}
+
+fn claims(headers: &HeaderMap) -> Claims<'_> {
+    let all = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    Claims { forwarded_for: all(FORWARDED_FOR), proto: all(FORWARDED_PROTO), host: all(FORWARDED_HOST) }
+}
+
+fn drop_claims(headers: &mut HeaderMap) {
+    while let Some(claim) = headers.keys().find(|name| is_claim(name.as_str().as_bytes())).cloned() {
+        headers.remove(claim);
+    }
 }
 
 /// What names one request.
@@ -125,11 +150,6 @@ impl RequestId {
     pub(crate) fn value(&self) -> HeaderValue {
         HeaderValue::from_bytes(self.as_bytes()).expect("plain text")
     }
-}
-
-/// The same for HTTP/1.1, as far as it is the same for all requests of a connection.
-pub(crate) fn introduction(client: IpAddr) -> Vec<u8> {
-    format!("{FORWARDED_FOR}: {}\r\n{FORWARDED_PROTO}: http\r\n", client.to_canonical()).into_bytes()
 }
 
 fn address(client: IpAddr) -> HeaderValue {

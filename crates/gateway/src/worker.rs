@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use floodway_policy::{Cluster, EndpointId, Rng, Snapshot};
@@ -52,6 +53,31 @@ pub(crate) struct Worker {
     seen: Cell<u64>,
     /// The same as the phase says, at less cost.
     is_draining: Cell<bool>,
+}
+
+/// A client's connection that is open, for as long as it is.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) worker: Rc<Worker>,
+}
+
+impl Open {
+    /// Nothing where there are as many as there may be.
+    pub(crate) fn begin(worker: &Rc<Worker>) -> Option<Self> {
+        // Each worker has its share: the kernel spreads connections evenly over the listeners.
+        if worker.counters.open_connections.get() >= worker.connections_max {
+            return None;
+        }
+        worker.counters.connections.add_one();
+        worker.counters.open_connections.add_one();
+        Some(Self { worker: Rc::clone(worker) })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.worker.counters.open_connections.subtract_one();
+    }
 }
 
 impl Worker {

@@ -18,9 +18,12 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::{Purge, Store};
 use crate::connection::{self, Client};
 use crate::counts::{Counters, Counts};
+use crate::entry;
 use crate::invoke::Caller;
+use crate::listen::Listen;
 use crate::membership::Memberships;
-use crate::worker::{Phase, Worker};
+use crate::peer::{Peer, Scheme};
+use crate::worker::{Open, Phase, Worker};
 
 /// Connections that wait to be taken.
 const BACKLOG: i32 = 4096;
@@ -32,8 +35,8 @@ const SERVICES_MAX: usize = 1024;
 pub struct WorkersOptions {
     /// How many; at least one.
     pub count: usize,
-    /// Where they take requests. Port 0 takes a free one.
-    pub listen: Vec<SocketAddr>,
+    /// Where they take requests.
+    pub listen: Vec<Listen>,
     /// What they decide by.
     pub snapshot: Arc<Snapshot>,
     /// Who is there.
@@ -79,6 +82,13 @@ pub struct Workers {
     shutdown: CancellationToken,
     cache: Arc<Store>,
     threads: Vec<Thread>,
+}
+
+/// One worker's socket for an address.
+#[derive(Debug)]
+struct Listener {
+    how: Listen,
+    socket: StdListener,
 }
 
 #[derive(Debug)]
@@ -204,7 +214,7 @@ impl Workers {
     fn start_thread(
         &mut self,
         index: usize,
-        listeners: Vec<StdListener>,
+        listeners: Vec<Listener>,
         options: &WorkersOptions,
     ) -> Result<(), StartError> {
         let counters = Arc::new(Counters::default());
@@ -242,7 +252,7 @@ impl Drop for Workers {
 /// A worker's life: listens, runs services, and ends when told and done.
 async fn run(
     worker: Rc<Worker>,
-    listeners: Vec<StdListener>,
+    listeners: Vec<Listener>,
     mut services: mpsc::Receiver<Service>,
     shutdown: CancellationToken,
 ) {
@@ -265,9 +275,11 @@ async fn run(
 }
 
 /// Takes connections until the worker drains.
-async fn listen(worker: Rc<Worker>, listener: StdListener) {
+async fn listen(worker: Rc<Worker>, listener: Listener) {
     const PAUSE: Duration = Duration::from_millis(50);
-    let listener = match TcpListener::from_std(listener) {
+    let Listener { how, socket } = listener;
+    let how = Rc::new(how);
+    let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a worker cannot listen"),
     };
@@ -283,7 +295,7 @@ async fn listen(worker: Rc<Worker>, listener: StdListener) {
                     tracing::debug!(%error, "a connection was gone at once");
                     continue;
                 }
-                take(&worker, stream, client);
+                take(&worker, &how, stream, client);
             }
             Err(error) => {
                 // Out of descriptors or memory: what is open goes on, and may end soon.
@@ -294,31 +306,32 @@ async fn listen(worker: Rc<Worker>, listener: StdListener) {
     }
 }
 
-fn take(worker: &Rc<Worker>, stream: tokio::net::TcpStream, client: SocketAddr) {
-    // Each worker has its share: the kernel spreads connections evenly over the listeners.
-    if worker.counters.open_connections.get() >= worker.connections_max {
-        tracing::debug!(%client, "too many connections");
-        return;
+fn take(worker: &Rc<Worker>, how: &Rc<Listen>, stream: tokio::net::TcpStream, from: SocketAddr) {
+    let Some(open) = Open::begin(worker) else { return tracing::debug!(%from, "too many connections") };
+    if how.is_plain() {
+        let address = from.ip();
+        let is_trusted = worker.snapshot.trusted_proxies.contains(address);
+        let peer = Peer { address, is_trusted, scheme: Scheme::Http };
+        worker.tasks.spawn(connection::serve(Client::new(open, peer), stream));
+    } else {
+        worker.tasks.spawn(entry::enter(open, Rc::clone(how), stream, from));
     }
-    let client = Client::new(Rc::clone(worker), client.ip());
-    worker.tasks.spawn(connection::serve(client, stream));
 }
 
 /// One listener per address and worker, on the same port.
-fn bind(
-    addresses: &[SocketAddr],
-    count: usize,
-) -> Result<(Vec<SocketAddr>, Vec<Vec<StdListener>>), StartError> {
-    let mut bound = Vec::with_capacity(addresses.len());
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for &wanted in addresses {
+fn bind(listen: &[Listen], count: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Listener>>), StartError> {
+    let mut bound = Vec::with_capacity(listen.len());
+    let mut listeners = Vec::with_capacity(listen.len());
+    for how in listen {
+        let wanted = how.address;
+        let listener = |socket| Listener { how: how.clone(), socket };
         let failed = |source| StartError::Listen { address: wanted, source };
         check_free(wanted).map_err(failed)?;
         let first = bind_one(wanted).map_err(failed)?;
         let address = first.local_addr().map_err(failed)?;
-        let mut of_address = vec![first];
+        let mut of_address = vec![listener(first)];
         for _ in 1..count {
-            of_address.push(bind_one(address).map_err(failed)?);
+            of_address.push(listener(bind_one(address).map_err(failed)?));
         }
         bound.push(address);
         listeners.push(of_address);

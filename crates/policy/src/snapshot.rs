@@ -11,6 +11,7 @@ use crate::health::ProbePolicy;
 use crate::http_cache::CachePolicy;
 use crate::membership::ServiceId;
 use crate::routing::{RouteId, Router};
+use crate::trust::TrustedProxies;
 
 /// Everything the data plane needs to know of a system.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub routes: Vec<RoutePolicy>,
     /// What the gateway accepts.
     pub limits: Limits,
+    /// Whom the gateway believes what it says of others.
+    pub trusted_proxies: TrustedProxies,
     /// Bytes that the gateway's HTTP cache may hold; `None` where no route has one.
     pub cache_bytes_max: Option<u64>,
     /// The topics components.
@@ -80,6 +83,9 @@ pub struct Limits {
     pub headers_max: u16,
     /// Largest request body in bytes where a route says nothing else.
     pub body_max: u64,
+    /// Time from taking a connection to where its first request may begin: the header of the PROXY
+    /// protocol and the TLS handshake together.
+    pub handshake_timeout: Duration,
     /// Time for a request's head to arrive once it has begun.
     pub header_timeout: Duration,
     /// Time a connection may be idle: between two requests, or while a body stands still.
@@ -94,6 +100,7 @@ impl Default for Limits {
             header_bytes_max: 32 << 10,
             headers_max: 100,
             body_max: 10 << 20,
+            handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             connections_max: 10_000,

@@ -81,11 +81,12 @@ pub(super) async fn relay(
     let idempotent = is_idempotent(head.method.text(&side.bytes));
     let mut first = worker.buffers.take();
     first.reserve(head.len + 256);
-    write::request_head(&mut first, &side.bytes, head, fields, client, id);
+    let asker = write::asker(&side.bytes, fields, client);
+    write::request_head(&mut first, &side.bytes, head, fields, client, asker.as_ref(), id);
+    let asker = asker.map_or(client.peer.address, |asker| asker.address);
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
-    let facts =
-        Facts { key: crate::forward::key(client.address), idempotent, repeatable: framing == Framing::Empty };
+    let facts = Facts { key: crate::forward::key(asker), idempotent, repeatable: framing == Framing::Empty };
     let body = Pump::new(worker.buffers.take(), framing, framing == Framing::Chunked, route.body_max);
     let owes_100 = head.waits_for_100 && framing != Framing::Empty && side.bytes.is_empty();
     let mut request = Request {

@@ -10,6 +10,7 @@ use http::response::Parts;
 use super::parse::{Field, Name, RequestHead, ResponseHead, Span, tokens};
 use crate::connection::Client;
 use crate::head::{RequestId, is_end_to_end};
+use crate::peer::{Asker, Claims};
 use crate::respond::Problem;
 
 /// How an answer ends, for the head to say so.
@@ -38,13 +39,30 @@ impl Then {
     }
 }
 
-/// The head that a service gets.
+/// Who asks, where that is not the peer itself but whom it tells of.
+pub(super) fn asker<'a>(bytes: &'a [u8], fields: &[Field], client: &Client) -> Option<Asker<'a>> {
+    if !client.peer.is_trusted {
+        return None;
+    }
+    let all = |known| {
+        fields.iter().filter(|field| field.known == known).map(|field| field.value.of(bytes)).collect()
+    };
+    let claims = Claims {
+        forwarded_for: all(Name::ForwardedFor),
+        proto: all(Name::ForwardedProto),
+        host: all(Name::ForwardedHost),
+    };
+    Some(client.peer.asker(&client.worker.snapshot.trusted_proxies, &claims))
+}
+
+/// The head that a service gets. Without an asker, the client asks for itself.
 pub(super) fn request_head(
     out: &mut BytesMut,
     bytes: &[u8],
     head: &RequestHead,
     fields: &[Field],
     client: &Client,
+    asker: Option<&Asker<'_>>,
     id: &RequestId,
 ) {
     let host = head.target.authority.or(head.host);
@@ -70,6 +88,7 @@ pub(super) fn request_head(
         | Name::ForwardedFor
         | Name::ForwardedHost
         | Name::ForwardedProto => false,
+        Name::Claim if asker.is_none() => false,
         known if known.is_hop_by_hop() => false,
         known => !head.has_options || !is_named(bytes, fields, field, known),
     });
@@ -79,9 +98,13 @@ pub(super) fn request_head(
     if head.framing == super::parse::Framing::Chunked {
         put(out, b"transfer-encoding", b"chunked");
     }
-    out.put_slice(&client.introduction);
-    if let Some(host) = host {
-        put(out, b"x-forwarded-host", host.of(bytes));
+    match asker {
+        None => out.put_slice(&client.introduction),
+        Some(asker) => asker.introduce(out),
+    }
+    let told = asker.and_then(|asker| asker.host);
+    if let Some(host) = told.or_else(|| host.map(|host| host.of(bytes))) {
+        put(out, b"x-forwarded-host", host);
     }
     put(out, b"x-request-id", id.as_bytes());
     out.put_slice(b"\r\n");

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::support::{gateway, raw_server, read_head, write};
 
 /// Sends requests side by side on one HTTP/2 connection; their statuses and bodies.
-fn send(address: SocketAddr, requests: Vec<Request<Full<Bytes>>>) -> Vec<(StatusCode, Bytes)> {
+pub(crate) fn send(address: SocketAddr, requests: Vec<Request<Full<Bytes>>>) -> Vec<(StatusCode, Bytes)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let stream = TcpStream::connect(address).await.expect("somebody listens");

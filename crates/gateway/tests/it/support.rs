@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use floodway_gateway::{Counts, Memberships, Workers, WorkersOptions};
+use floodway_gateway::{Counts, Listen, Memberships, Workers, WorkersOptions};
 use floodway_policy::balance::Balance;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
 use floodway_policy::snapshot::{CallPolicy, Limits, RoutePolicy, ServicePolicy};
+use floodway_policy::trust::{Network, TrustedProxies};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ pub(crate) struct Builder {
     limits: Limits,
     timeout: Duration,
     workers: usize,
+    listen: Listen,
+    trusted: Vec<Network>,
     cache_bytes_max: u64,
 }
 
@@ -45,6 +48,8 @@ pub(crate) fn builder() -> Builder {
         limits: Limits::default(),
         timeout: Duration::from_secs(5),
         workers: 2,
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
+        trusted: Vec::new(),
         cache_bytes_max: 64 << 20,
     }
 }
@@ -89,6 +94,16 @@ impl Builder {
         self
     }
 
+    pub(crate) fn trusting(mut self, network: &str) -> Self {
+        self.trusted.push(Network::parse(network).expect("a network"));
+        self
+    }
+
+    pub(crate) fn listen(mut self, change: impl FnOnce(&mut Listen)) -> Self {
+        change(&mut self.listen);
+        self
+    }
+
     pub(crate) fn one_worker(mut self) -> Self {
         self.workers = 1;
         self
@@ -121,11 +136,12 @@ impl Builder {
             limits: self.limits,
             cache_bytes_max: has_cache.then_some(self.cache_bytes_max),
             topics: Vec::new(),
+            trusted_proxies: TrustedProxies::new(self.trusted),
         };
         let memberships = Memberships::default();
         let options = WorkersOptions {
             count: self.workers,
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            listen: vec![self.listen],
             snapshot: Arc::new(snapshot),
             memberships: memberships.clone(),
             seed: 7,

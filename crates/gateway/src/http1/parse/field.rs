@@ -1,6 +1,7 @@
 //! Header fields (RFC 9110 §5).
 
 use super::{Framing, Malformed, line};
+use crate::peer::is_claim;
 
 /// A place in the bytes of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,8 @@ pub(crate) struct Field {
 /// The names that a gateway acts upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name {
+    /// Tells of whom a request comes from.
+    Claim,
     Connection,
     ContentLength,
     Expect,
@@ -115,9 +118,14 @@ impl Name {
             17 => (b"x-forwarded-proto", Self::ForwardedProto),
             18 => (b"proxy-authenticate", Self::ProxyAuthenticate),
             19 => (b"proxy-authorization", Self::ProxyAuthorization),
-            _ => return Self::Other,
+            _ => return Self::unknown(name),
         };
-        if name.eq_ignore_ascii_case(text) { known } else { Self::Other }
+        if name.eq_ignore_ascii_case(text) { known } else { Self::unknown(name) }
+    }
+
+    fn unknown(name: &[u8]) -> Self {
+        let may_be_claim = matches!(name.first(), Some(b'x' | b'X'));
+        if may_be_claim && is_claim(name) { Self::Claim } else { Self::Other }
     }
 
     /// Whether it is meant for the next hop only (RFC 9110 §7.6.1).
