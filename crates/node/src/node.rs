@@ -63,8 +63,8 @@ impl Node {
         let clock = Clock::start();
         files::raise_limit();
         let data = DataFolder::take(&system.node.data)?;
-        for address in system.gateway.iter().flat_map(|gateway| &gateway.listen) {
-            check_free("the gateway", *address)?;
+        for listen in system.gateway.iter().flat_map(|gateway| &gateway.listen) {
+            check_free("the gateway", listen.address)?;
         }
         let guard = Arc::new(Guard::start().await?);
         if options.build {

@@ -36,7 +36,12 @@ impl Checker<'_> {
             _ if matches!(node.content, Content::Unknown) => Kind::Unknown,
             Shape::One(form) => self.one(node, form),
             Shape::Choice(words) => self.choice(node, words),
-            Shape::Object(object) => Kind::Fields(self.object(Some(node), place, object)),
+            Shape::Short(object) if matches!(node.content, Content::Scalar(_)) => {
+                Kind::Fields(self.short(node, place, object))
+            }
+            Shape::Object(object) | Shape::Short(object) => {
+                Kind::Fields(self.object(Some(node), place, object))
+            }
             Shape::Engine(block, object) => self.engine(node, place, block, object),
             Shape::Map { key, value, max } => self.map(node, key, *value, max),
             Shape::List { item, max } => self.list(node, *item, max),
@@ -121,6 +126,16 @@ impl Checker<'_> {
         }
         self.entries(node, "a map");
         Kind::Unknown
+    }
+
+    /// An object of which only the first key is given, by its value.
+    fn short(&mut self, node: &Node, place: Span, object: &'static Object) -> Fields {
+        let first = &object.fields[0];
+        let mut checked = Fields::empty(node.span);
+        checked.values.insert(first.name, self.value(node, place, first.shape));
+        checked.given.insert(first.name, node.span);
+        self.fill(&mut checked, object.name, object.fields);
+        checked
     }
 
     /// An object that is not there is as an empty one, but nothing is said of it.

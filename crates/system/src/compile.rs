@@ -32,6 +32,11 @@ impl System {
                 .as_ref()
                 .filter(|_| routes.iter().any(|route| route.cache.is_some()))
                 .map(|gateway| gateway.cache_bytes_max),
+            trusted_proxies: self
+                .gateway
+                .as_ref()
+                .map(|gateway| gateway.trusted_proxies.clone())
+                .unwrap_or_default(),
             topics: self.topics.iter().map(topics_policy).collect(),
         }
     }

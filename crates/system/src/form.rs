@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use floodway_policy::routing::PathPattern;
+use floodway_policy::trust::{Network, NetworkError};
 use floodway_workload::Rate;
 
 use crate::code::Code;
@@ -35,6 +36,8 @@ pub(crate) enum Form {
     Address,
     /// An IP address.
     Ip,
+    /// An IP network.
+    Network,
     /// A file or folder, relative to the system file.
     File,
     /// A program and its arguments, split as a shell would.
@@ -99,6 +102,7 @@ impl Form {
             Self::Rate => "a rate such as `2000/s` or `100/m`".into(),
             Self::Address => "an address such as `127.0.0.1:8080`".into(),
             Self::Ip => "an IP address such as `127.0.0.1`".into(),
+            Self::Network => "a network such as `10.0.0.0/8`".into(),
             Self::File => "a path of a file or folder".into(),
             Self::Command => "a command such as `target/release/shop order`".into(),
             Self::PathPattern => "a path such as `/orders`, or `/orders/*` for all below it".into(),
@@ -123,6 +127,7 @@ impl Form {
             Self::Rate => "rate".into(),
             Self::Address => "address".into(),
             Self::Ip => "IP address".into(),
+            Self::Network => "network".into(),
             Self::File => "file path".into(),
             Self::Command => "command".into(),
             Self::PathPattern => "path pattern".into(),
@@ -146,7 +151,7 @@ impl Form {
             Self::Header => Some("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
             Self::Status => Some("^[345][0-9][0-9]$"),
             Self::Text | Self::File | Self::Command | Self::Host => Some("^(.|\n)+$"),
-            Self::Literal | Self::Integer { .. } | Self::Flag | Self::Ip => None,
+            Self::Literal | Self::Integer { .. } | Self::Flag | Self::Ip | Self::Network => None,
         }
     }
 
@@ -169,6 +174,7 @@ impl Form {
             | Self::Rate
             | Self::Address
             | Self::Ip
+            | Self::Network
             | Self::Status => false,
         }
     }
@@ -200,6 +206,7 @@ impl Form {
             Self::Rate => found(rate(text).map(Kind::Rate), Code::BadRate),
             Self::Address => self.parse_address(text),
             Self::Ip => found(text.parse::<IpAddr>().ok().map(Kind::Ip), Code::BadAddress),
+            Self::Network => self.parse_network(text),
             Self::Command => self.parse_command(text),
             Self::PathPattern => found(PathPattern::parse(text).map(Kind::Path), Code::BadPath),
             Self::RequestPath => found(is_request_path(text).then(|| Kind::Text(text.into())), Code::BadPath),
@@ -283,6 +290,18 @@ impl Form {
             "an IPv4 address, or an IPv6 address in `[]`, then `:` and a port; no host name".into()
         };
         Err(self.misfit(Code::BadAddress, Some(help)))
+    }
+
+    fn parse_network(self, text: &str) -> Result<Kind, Misfit> {
+        Network::parse(text).map(Kind::Network).map_err(|error| {
+            let help = match error {
+                NetworkError::Malformed => {
+                    "an address, or an address, `/` and how many bits of it count".into()
+                }
+                NetworkError::HostBits(network) => format!("the network that it lies in is `{network}`"),
+            };
+            self.misfit(Code::BadAddress, Some(help))
+        })
     }
 
     fn parse_command(self, text: &str) -> Result<Kind, Misfit> {

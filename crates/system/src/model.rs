@@ -13,6 +13,7 @@ use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::routing::Pattern;
 use floodway_policy::snapshot::Limits;
+use floodway_policy::trust::TrustedProxies;
 use floodway_policy::{ServiceId, Weight};
 use floodway_workload::{Expectations, Load};
 
@@ -128,13 +129,24 @@ pub enum Probe {
 #[derive(Debug, Clone)]
 pub struct Gateway {
     /// Where it listens; at least one, no two that overlap. Port 0 takes any free one.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
+    /// Whom it believes what they say of others.
+    pub trusted_proxies: TrustedProxies,
     /// What it accepts.
     pub limits: Limits,
     /// Bytes that the caches of routes may hold together.
     pub cache_bytes_max: u64,
     /// Which request goes where.
     pub routes: Vec<Route>,
+}
+
+/// Where the gateway takes connections, and what they begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Each connection begins with a header of the PROXY protocol. Only with trusted proxies.
+    pub proxy_protocol: bool,
 }
 
 /// Sends the requests that match to a service.

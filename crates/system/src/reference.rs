@@ -48,11 +48,14 @@ impl Page<'_> {
 
     fn plan(&mut self, path: &str, shape: Shape) {
         match shape {
-            Shape::Object(object) => self.sections.push((format!("`{path}`"), object, None)),
+            Shape::Object(object) | Shape::Short(object) => {
+                self.sections.push((format!("`{path}`"), object, None));
+            }
             Shape::Engine(block, object) => self.sections.push((format!("`{path}`"), object, Some(block))),
             Shape::Map { value, .. } => self.plan(&format!("{path}.NAME"), *value),
             Shape::List { item, .. } => self.plan(&format!("{path}[]"), *item),
-            Shape::One(_) | Shape::Choice(_) | Shape::OneOrMany { .. } | Shape::Overlay => {}
+            Shape::OneOrMany { item, .. } => self.plan(path, *item),
+            Shape::One(_) | Shape::Choice(_) | Shape::Overlay => {}
         }
     }
 
@@ -85,6 +88,7 @@ fn kind(shape: Shape) -> String {
         Shape::One(form) => form.short(),
         Shape::Choice(words) => format!("one of `{}`", words.join("`, `")),
         Shape::Object(_) | Shape::Engine(..) => "map".into(),
+        Shape::Short(object) => format!("{} or map", kind(object.fields[0].shape)),
         Shape::Map { key, value: Shape::Object(_) | Shape::Engine(..) | Shape::Overlay, .. } => {
             format!("map (by {})", key.short())
         }

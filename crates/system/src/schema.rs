@@ -43,6 +43,10 @@ impl Writer<'_> {
             Shape::One(form) => single(form),
             Shape::Choice(words) => json!({ "anyOf": [{ "enum": words }, reference_to("reference")] }),
             Shape::Object(object) => self.object(object, part),
+            Shape::Short(object) => {
+                let first = object.fields[0].shape;
+                json!({ "anyOf": [self.shape(first, Part::Whole), self.object(object, part)] })
+            }
             Shape::Engine(block, object) => self.engine(block, object, part),
             Shape::Map { key, value, max } => json!({
                 "type": "object",
@@ -174,6 +178,7 @@ fn single(form: Form) -> Value {
         | Form::Rate
         | Form::Address
         | Form::Ip
+        | Form::Network
         | Form::File
         | Form::Command
         | Form::PathPattern

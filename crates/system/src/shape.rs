@@ -25,6 +25,8 @@ pub(crate) enum Shape {
     List { item: &'static Shape, max: usize },
     /// One value, or a list of them.
     OneOrMany { item: &'static Shape, max: usize },
+    /// Known keys, or only the value of the first of them.
+    Short(&'static Object),
     /// Any part of the file again, to lie over it.
     Overlay,
 }

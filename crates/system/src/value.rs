@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use floodway_policy::routing::PathPattern;
+use floodway_policy::trust::Network;
 use floodway_workload::Rate;
 
 use crate::mistake::Span;
@@ -29,6 +30,7 @@ pub(crate) enum Kind {
     Rate(Rate),
     Address(SocketAddr),
     Ip(IpAddr),
+    Network(Network),
     Path(PathPattern),
     Words(Vec<String>),
     List(Vec<Value>),
@@ -130,6 +132,23 @@ impl Fields {
 }
 
 impl Value {
+    pub(crate) const fn network(&self) -> Option<Network> {
+        match self.kind {
+            Kind::Network(network) => Some(network),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a list of nothing. What is not known is none.
+    pub(crate) fn is_empty_list(&self) -> bool {
+        matches!(&self.kind, Kind::List(items) if items.is_empty())
+    }
+
+    /// A flag; what is not known is harmless as `false`.
+    pub(crate) const fn is_true(&self) -> bool {
+        matches!(self.kind, Kind::Flag(true))
+    }
+
     /// Whether what stands here is known and may be judged.
     pub(crate) const fn is_known(&self) -> bool {
         !matches!(self.kind, Kind::Unknown)

@@ -41,6 +41,19 @@ fn reads_durations() {
 }
 
 #[test]
+fn reads_networks() {
+    check(
+        Form::Network,
+        &[
+            ("::1", "Network(Network { address: ::1, prefix_len: 128 })"),
+            ("10.0.0.0/8", "Network(Network { address: 10.0.0.0, prefix_len: 8 })"),
+            ("10.1.0.0/8", "FW-1108"),
+            ("10.0.0.0/33", "FW-1108"),
+        ],
+    );
+}
+
+#[test]
 fn reads_sizes() {
     check(
         SIZE,

@@ -7,11 +7,12 @@ use floodway_policy::ServiceId;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern};
 use floodway_policy::snapshot::Limits;
+use floodway_policy::trust::TrustedProxies;
 
 use super::Reader;
 use crate::code::Code;
 use crate::mistake::{Mistake, Span};
-use crate::model::{Gateway, Node, Route};
+use crate::model::{Gateway, Listen, Node, Route};
 use crate::value::{Fields, Kind, Value};
 
 /// The routes so far by host and path. Each takes a method that none before it takes, so there are few of
@@ -24,21 +25,28 @@ impl Reader<'_> {
         let limits = limits(gateway);
         let routes = self.routes(file, gateway, &limits);
         let cache_bytes_max = gateway.object("cache").map_or(0, |cache| cache.size("memory"));
-        Some(Gateway { listen: self.listen(gateway, node), limits, cache_bytes_max, routes })
+        Some(Gateway {
+            listen: self.listen(gateway, node),
+            trusted_proxies: trusted_proxies(gateway),
+            limits,
+            cache_bytes_max,
+            routes,
+        })
     }
 
-    fn listen(&mut self, gateway: &Fields, node: &Node) -> Vec<SocketAddr> {
+    fn listen(&mut self, gateway: &Fields, node: &Node) -> Vec<Listen> {
         let mut taken: Vec<(SocketAddr, String)> = vec![(node.admin_listen, "the admin API".into())];
-        let mut addresses = Vec::new();
+        let mut listen = Vec::new();
         for item in gateway.list("listen") {
-            let Some(address) = item.address() else { continue };
+            let Kind::Fields(fields) = &item.kind else { continue };
+            let Some(address) = fields.get("address").and_then(Value::address) else { continue };
             if let Some((other, whose)) = taken.iter().find(|(other, _)| overlaps(*other, address)) {
                 let message = format!("the address `{address}` is taken by {whose}");
                 let help = format!("{whose} listens on `{other}`: choose another port");
                 self.mistake(Mistake::at(item.span, Code::AddressTwice, message).help(help));
             }
             taken.push((address, format!("the gateway in line {}", item.span.line)));
-            addresses.push(address);
+            listen.push(Listen { address, proxy_protocol: self.proxy_protocol(gateway, fields) });
         }
         if let Some(value) =
             gateway.get("listen").filter(|value| matches!(&value.kind, Kind::List(items) if items.is_empty()))
@@ -46,7 +54,19 @@ impl Reader<'_> {
             let mistake = Mistake::at(value.span, Code::OutOfRange, "the gateway needs at least one address");
             self.mistake(mistake.expected("expected an address such as `127.0.0.1:8080`"));
         }
-        addresses
+        listen
+    }
+
+    /// Anybody could send a header, and so be anybody.
+    fn proxy_protocol(&mut self, gateway: &Fields, listen: &Fields) -> bool {
+        let wants = listen.get("proxy-protocol").is_some_and(Value::is_true);
+        let trusts = gateway.get("trusted-proxies").is_some_and(|list| !list.is_empty_list());
+        if let Some(span) = listen.given("proxy-protocol").filter(|_| wants && !trusts) {
+            let message = "`proxy-protocol` needs to know which proxies may send a header";
+            let help = "name them in the gateway's `trusted-proxies`, as in `[10.0.0.0/8]`";
+            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help(help));
+        }
+        wants
     }
 
     fn routes(&mut self, file: &Fields, gateway: &Fields, limits: &Limits) -> Vec<Route> {
@@ -108,6 +128,10 @@ fn overlaps(a: SocketAddr, b: SocketAddr) -> bool {
         && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
+fn trusted_proxies(gateway: &Fields) -> TrustedProxies {
+    TrustedProxies::new(gateway.list("trusted-proxies").iter().filter_map(Value::network).collect())
+}
+
 fn limits(gateway: &Fields) -> Limits {
     let empty = Fields::empty(gateway.span);
     let limits = gateway.object("limits").unwrap_or(&empty);
@@ -115,6 +139,7 @@ fn limits(gateway: &Fields) -> Limits {
         header_bytes_max: u32::try_from(limits.size("header-bytes")).unwrap_or(u32::MAX),
         headers_max: limits.whole("headers"),
         body_max: limits.size("body"),
+        handshake_timeout: limits.duration("handshake-timeout"),
         header_timeout: limits.duration("header-timeout"),
         idle_timeout: limits.duration("idle-timeout"),
         connections_max: limits.whole("connections"),

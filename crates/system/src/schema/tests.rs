@@ -43,8 +43,9 @@ services:
     timeout: 30s
   legacy: { at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true } }
 gateway:
-  listen: "${env:UNSET:-127.0.0.1:8080}"
-  limits: { header-bytes: 32KiB, headers: 100, body: 10MiB, header-timeout: 10s, idle-timeout: 75s, connections: 10000 }
+  listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", proxy-protocol: true }]
+  trusted-proxies: [10.0.0.0/8, "::1"]
+  limits: { header-bytes: 32KiB, headers: 100, body: 10MiB, handshake-timeout: 10s, header-timeout: 10s, idle-timeout: 75s, connections: 10000 }
   cache: { memory: 256MiB }
   routes:
     - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, timeout: 2s, retries: 2, body: 1MiB }
@@ -213,6 +214,11 @@ fn names_every_field_in_the_whole_example() {
                         inner.iter().flat_map(|map| map.as_object().unwrap().values()).collect();
                     missing(object, &items, &path, found);
                 }
+                Shape::OneOrMany { item: Shape::Short(object), .. } => {
+                    let items: Vec<_> = inner.iter().flat_map(|list| list.as_array().unwrap()).collect();
+                    let whole: Vec<_> = items.into_iter().filter(|item| item.is_object()).collect();
+                    missing(object, &whole, &path, found);
+                }
                 Shape::List { item: Shape::Object(object), .. } => {
                     let items: Vec<_> = inner.iter().flat_map(|list| list.as_array().unwrap()).collect();
                     missing(object, &items, &path, found);
@@ -230,16 +236,18 @@ fn names_every_field_in_the_whole_example() {
 fn every_default_fits_its_shape() {
     fn walk(shape: Shape) {
         match shape {
-            Shape::Object(object) | Shape::Engine(_, object) => object.fields.iter().for_each(|field| {
-                if let Need::Default(text) = field.need {
-                    match field.shape {
-                        Shape::One(form) => assert!(form.parse(text).is_ok(), "{}: {text}", field.name),
-                        Shape::Choice(words) => assert!(words.contains(&text), "{}: {text}", field.name),
-                        _ => panic!("{} has a default but is no single value", field.name),
+            Shape::Object(object) | Shape::Short(object) | Shape::Engine(_, object) => {
+                object.fields.iter().for_each(|field| {
+                    if let Need::Default(text) = field.need {
+                        match field.shape {
+                            Shape::One(form) => assert!(form.parse(text).is_ok(), "{}: {text}", field.name),
+                            Shape::Choice(words) => assert!(words.contains(&text), "{}: {text}", field.name),
+                            _ => panic!("{} has a default but is no single value", field.name),
+                        }
                     }
-                }
-                walk(field.shape);
-            }),
+                    walk(field.shape);
+                });
+            }
             Shape::Map { value, .. } => walk(*value),
             Shape::List { item, .. } | Shape::OneOrMany { item, .. } => walk(*item),
             Shape::One(_) | Shape::Choice(_) | Shape::Overlay => {}

@@ -232,9 +232,15 @@ static GATEWAY: Object = Object {
     fields: &[
         field(
             "listen",
-            Shape::OneOrMany { item: &ADDRESS, max: 16 },
+            Shape::OneOrMany { item: &Shape::Short(&LISTEN), max: 16 },
             Required,
             "The address, or addresses, to listen on.",
+        ),
+        field(
+            "trusted-proxies",
+            Shape::List { item: &Shape::One(Form::Network), max: 1000 },
+            Optional("none"),
+            "The proxies in front of this gateway. Only what they say of a client is believed: `X-Forwarded-For`, `-Proto` and `-Host`, or a header of the PROXY protocol. See [trust](tls.md#who-is-believed).",
         ),
         field("limits", Shape::Object(&LIMITS), EMPTY, "What is accepted from clients."),
         field("cache", Shape::Object(&CACHE), EMPTY, "The memory for the caches of routes."),
@@ -243,6 +249,20 @@ static GATEWAY: Object = Object {
             Shape::List { item: &Shape::Object(&ROUTE), max: 10_000 },
             Optional("none"),
             "Which request goes where. The most specific match wins: one with a host before one without, an exact path before a prefix, a longer prefix before a shorter one.",
+        ),
+    ],
+};
+
+static LISTEN: Object = Object {
+    name: "listener",
+    doc: "Where connections are taken. Only an address is short for a listener with that `address`.",
+    fields: &[
+        field("address", ADDRESS, Required, "The address; port 0 takes any free one."),
+        field(
+            "proxy-protocol",
+            Shape::One(Form::Flag),
+            Default("false"),
+            "Each connection begins with a header of the PROXY protocol, version 1 or 2, and its sender is one of the `trusted-proxies`.",
         ),
     ],
 };
@@ -259,6 +279,12 @@ static LIMITS: Object = Object {
         ),
         field("headers", integer(1, 1000), Default("100"), "Headers of one request."),
         field("body", BODY, Default("10MiB"), "A request's body, where its route says nothing else."),
+        field(
+            "handshake-timeout",
+            DURATION,
+            Default("10s"),
+            "Time from taking a connection to where its first request may begin: a PROXY header and a TLS handshake together.",
+        ),
         field("header-timeout", DURATION, Default("10s"), "Time for a request's head to arrive."),
         field("idle-timeout", DURATION, Default("75s"), "Time a connection may be idle."),
         field("connections", integer(1, 1_000_000), Default("10000"), "Open client connections of the node."),

@@ -39,7 +39,7 @@ fn a_profile_lies_over_the_file() {
     let env: Vec<_> = run.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["A=a", "B=c", "C=d"]);
     assert_eq!((run.replicas, system.services[0].weights.len()), (1, 1));
-    assert_eq!(system.gateway.unwrap().listen, ["127.0.0.1:9090".parse().unwrap()]);
+    assert_eq!(system.gateway.unwrap().listen[0].address, "127.0.0.1:9090".parse().unwrap());
     let names: Vec<_> = system.stores.iter().map(|store| store.name.as_str()).collect();
     assert_eq!(names, ["orders", "more"]);
     let options = &system.stores[0].engine.options;
