@@ -22,7 +22,11 @@ use crate::respond::Problem;
 use crate::tunnel::Tunnel;
 
 pub(crate) use adapt::HandedBody;
+#[cfg(any(test, fuzzing))]
+pub(crate) use decode::{Decoder, Next};
 pub(crate) use parse::{Field, Malformed, is_authority};
+#[cfg(any(test, fuzzing))]
+pub(crate) use parse::{Framing, parse_request, parse_response};
 pub(crate) use pump::Broken;
 pub(crate) use serve::{End, serve};
 pub(crate) use side::Side;

@@ -15,6 +15,8 @@ mod connection;
 mod counts;
 mod entry;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod head;
 mod http1;
 mod invoke;

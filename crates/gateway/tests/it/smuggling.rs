@@ -10,6 +10,7 @@ mod lines;
 mod order;
 mod peers;
 mod play;
+mod properties;
 mod reading;
 mod recorder;
 mod replies;

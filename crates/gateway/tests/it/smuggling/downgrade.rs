@@ -4,11 +4,13 @@
 mod frames;
 mod table;
 
-use self::frames::{Outcome, Session};
+use self::frames::Session;
 use self::table::{CASES, FRAMES};
 use super::play::Stage;
 use super::recorder::{Reading, Seen};
 use crate::support::PATIENCE;
+
+pub(super) use self::frames::Outcome;
 
 /// Header fields in order, as they are put on the wire.
 pub(super) type Fields = &'static [(&'static [u8], &'static [u8])];
@@ -65,6 +67,13 @@ fn play(stage: &Stage, case: &Case) -> Result<Vec<Seen>, String> {
         Must::Either(text) => is_refused || is_forwarded(text),
     };
     if is_right { Ok(seen) } else { Err(format!("{outcome:?}; the service saw {whole:?}")) }
+}
+
+/// What becomes of any fields and data.
+pub(super) fn send(stage: &Stage, fields: &[(Vec<u8>, Vec<u8>)], data: &[u8]) -> Outcome {
+    let mut session = Session::to(stage.gateway.address(), stage.patience);
+    session.send_request(fields, data);
+    session.outcome()
 }
 
 /// What the service was sent, if nothing of it is wrong.

@@ -198,6 +198,17 @@ impl Client {
         }
     }
 
+    /// What has come so far, and comes before the patience is over.
+    pub(super) fn so_far(&mut self) -> Vec<u8> {
+        // Late is no mistake here, and the end comes again.
+        drop(self.read());
+        std::mem::take(&mut self.unread)
+    }
+
+    pub(super) fn waits(&self, patience: Duration) {
+        self.stream.set_read_timeout(Some(patience)).expect("a socket");
+    }
+
     /// Everything up to the end.
     pub(super) fn rest(&mut self) -> Result<Vec<u8>, String> {
         while self.read()? {}

@@ -26,7 +26,7 @@ pub(super) struct Session {
 
 /// What became of the first stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(in super::super) enum Outcome {
     Answered(u16, String),
     /// With the error's code.
     Reset(u32),
@@ -75,6 +75,14 @@ impl Session {
         }
         if has_trailers {
             self.frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(case.trailers));
+        }
+    }
+
+    pub(super) fn send_request(&mut self, fields: &[(Vec<u8>, Vec<u8>)], data: &[u8]) {
+        let ends = if data.is_empty() { END_STREAM } else { 0 };
+        self.frame(HEADERS, END_HEADERS | ends, 1, &block(fields));
+        if !data.is_empty() {
+            self.frame(DATA, END_STREAM, 1, data);
         }
     }
 
