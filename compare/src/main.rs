@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the tables are this program's output")]
 
 mod backends;
+mod cache_suite;
 mod cores;
 mod engine;
 mod fair;
@@ -41,6 +42,8 @@ enum What {
     Gateway(Gateway),
     /// Durable writes per second beside what the disk can do.
     Engine(Engine),
+    /// The score of the HTTP cache in the public suite http-tests/cache-tests.
+    CacheSuite(CacheSuite),
     /// Pass bytes on without looking at them: the limit for a proxy. Started by `gateway`.
     #[command(hide = true)]
     Pump(Pump),
@@ -83,6 +86,19 @@ struct Engine {
     json: Option<PathBuf>,
 }
 
+/// How the suite for HTTP caches is run.
+#[derive(Debug, Clone, Args)]
+struct CacheSuite {
+    /// The suite's folder, in which `npm i` was run.
+    folder: PathBuf,
+    /// The route's `cache`.
+    #[arg(long, default_value = "{ stale-if-error: 1h }")]
+    cache: String,
+    /// The floodway program.
+    #[arg(long, default_value = "target/release/floodway")]
+    floodway: PathBuf,
+}
+
 #[derive(Debug, Clone, Args)]
 struct Pump {
     #[arg(long)]
@@ -96,6 +112,7 @@ fn main() -> Result<()> {
     match cli.command {
         Some(What::Gateway(options)) => gateway::run(&options),
         Some(What::Engine(options)) => engine::run(&options, Build::Release),
+        Some(What::CacheSuite(suite)) => cache_suite::run(&suite),
         Some(What::Pump(pump)) => pump::run(pump.listen, &pump.to),
         None if cli.tiny => tiny(),
         None => {

@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Take a replica out without losing a request, and start a fresh one in its place.
     #[command(after_long_help = DRAIN_EXAMPLES)]
     Drain(Drain),
+    /// Take responses out of the HTTP cache of a running node.
+    #[command(after_long_help = PURGE_EXAMPLES)]
+    Purge(Purge),
     /// Print completions for a shell.
     #[command(after_long_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),
@@ -134,6 +137,42 @@ pub(crate) struct Drain {
     /// Start no fresh one.
     #[arg(long)]
     pub(crate) stop: bool,
+}
+
+const PURGE_EXAMPLES: &str = "\
+Examples:
+  floodway purge --path /products/7            this path with every query
+  floodway purge --prefix /products/           every path that begins so
+  floodway purge --tag shoes                   what its service marked by Cache-Tag or Surrogate-Key
+  floodway purge --everything --host a.example:8080";
+
+#[derive(Debug, Args)]
+pub(crate) struct Purge {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Only of this host, with its port as clients give it.
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    #[command(flatten)]
+    pub(crate) node: RunningNode,
+}
+
+/// Which responses.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// Those of this path, with every query; or if it has a query, with this one.
+    #[arg(id = "purged-path", long = "path", value_name = "PATH")]
+    pub(crate) path: Option<String>,
+    /// Those of every path, with its query, that begins so.
+    #[arg(long)]
+    pub(crate) prefix: Option<String>,
+    /// Those with this tag.
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// All.
+    #[arg(long)]
+    pub(crate) everything: bool,
 }
 
 const COMPLETIONS_EXAMPLES: &str = "\

@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod drain;
 mod guard;
+mod purge;
 mod replica;
 mod running;
 mod status;
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
         Command::Drain(drain) => drain::run(&drain),
+        Command::Purge(purge) => purge::run(&purge),
         Command::Completions(completions) => Ok(completions::run(&completions)),
         Command::Guard => guard::run(),
         Command::Replica(replica) => Ok(replica::run(&replica)),

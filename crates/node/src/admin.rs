@@ -4,6 +4,7 @@
 //! GET  /healthz                            200 while the node runs
 //! GET  /status                             NodeStatus as JSON
 //! POST /drain/{service}/{replica}[?stop]   200 once the replica is drained
+//! POST /purge?path=…                       200 with the number of responses taken out of the cache
 //! POST /stop                               202; the node drains and ends
 //! ```
 //! It listens on loopback unless the file says otherwise, and then wants `Authorization: Bearer`. A
@@ -11,13 +12,15 @@
 //! not this machine's, is refused.
 
 pub mod client;
+mod purge;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use floodway_gateway::Workers;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -46,6 +49,8 @@ pub struct Admin {
     pub observer: Observer,
     /// Drains replicas.
     pub replicas: Handle,
+    /// Have the HTTP cache.
+    pub workers: Weak<Workers>,
     /// Told when the node is to stop.
     pub stop: Arc<Notify>,
 }
@@ -88,10 +93,11 @@ impl Admin {
                 self.stop.notify_one();
                 json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "stopping" }))
             }
+            (&Method::POST, "/purge") => self.purge(request),
             (&Method::POST, _) if path.starts_with("/drain/") => self.drain(request).await,
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is GET /status, POST /drain/{service}/{replica}, POST /stop",
+                "there is GET /status, POST /drain/{service}/{replica}, POST /purge, POST /stop",
             ),
         }
     }
@@ -108,6 +114,16 @@ impl Admin {
             Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "drained" })),
             Err(NodeError::Refused { detail }) => problem(StatusCode::CONFLICT, &detail),
             Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+
+    fn purge(&self, request: &Request<Incoming>) -> Answer {
+        match purge::parse(request.uri().query().unwrap_or_default()) {
+            Ok(purge) => {
+                let purged = self.workers.upgrade().map_or(0, |workers| workers.purge(&purge));
+                json(StatusCode::OK, &serde_json::json!({ "purged": purged }))
+            }
+            Err(expected) => problem(StatusCode::BAD_REQUEST, expected),
         }
     }
 

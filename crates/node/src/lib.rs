@@ -23,6 +23,7 @@ pub use node::{Node, Options};
 
 /// How far a load is.
 pub use floodway_bench::Progress;
+pub use floodway_gateway::{Purge, PurgeBy};
 
 /// The engines there are, for the checker of system files.
 pub const ENGINES: &[floodway_blocks::EngineDescription] = &[floodway_embedded::DESCRIPTION];

@@ -189,6 +189,7 @@ impl Node {
             token: reveal(self.system.node.admin_token.as_ref()),
             observer: self.observer.clone(),
             replicas: self.supervisor.handle(),
+            workers: self.plane.workers(),
             stop: Arc::clone(&self.stop),
         };
         self.tasks.spawn(admin.serve(listener));

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use floodway_api::{Caller, Components, ServerOptions};
@@ -87,6 +87,11 @@ impl Plane {
     /// For the supervisor.
     pub(crate) fn traffic(&self) -> Arc<dyn Traffic> {
         Arc::clone(&self.traffic)
+    }
+
+    /// The gateway, for as long as it is there.
+    pub(crate) fn workers(&self) -> Weak<Workers> {
+        Arc::downgrade(&self.workers)
     }
 
     /// Where the gateway listens.

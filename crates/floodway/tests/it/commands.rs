@@ -65,6 +65,29 @@ fn drain_refuses_what_is_not_there() {
 }
 
 #[test]
+fn purge_takes_responses_out_of_the_cache() {
+    let place = web("replicas: 2");
+    let file = place.path("floodway.yaml");
+    let text = std::fs::read_to_string(&file).expect("readable");
+    std::fs::write(&file, text.replace("to: web }", "to: web, cache: { fresh: 1h } }")).expect("written");
+    let node = place.up_and_ready();
+    let (first, again) = (node.get("/who"), node.get("/who"));
+    assert_eq!(first, again, "the other replica was not asked");
+    let purge = |words: &[&str]| {
+        let output = node.place.run(&[&["purge"], words].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(purge(&["--path", "/other"]), (Some(0), "0 responses purged\n".to_owned()));
+    assert_eq!(purge(&["--path", "/who"]), (Some(0), "1 response purged\n".to_owned()));
+    assert_eq!(purge(&["--everything"]), (Some(0), "0 responses purged\n".to_owned()));
+    node.get("/who");
+    assert_eq!(purge(&["--everything"]), (Some(0), "1 response purged\n".to_owned()));
+    assert_eq!(purge(&[]).0, Some(2));
+    assert_eq!(purge(&["--path", "/who", "--tag", "a"]).0, Some(2));
+    node.stop();
+}
+
+#[test]
 fn the_admin_api_wants_its_token() {
     let place = web("replicas: 1");
     let file = place.path("floodway.yaml");
@@ -143,7 +166,7 @@ fn a_log_filter_that_is_none_is_a_mistake() {
 #[test]
 fn every_command_has_examples() {
     let place = web("replicas: 1");
-    for command in ["up", "check", "status", "drain", "completions"] {
+    for command in ["up", "check", "status", "drain", "purge", "completions"] {
         let output = place.run(&[command, "--help"]);
         assert!(String::from_utf8_lossy(&output.stdout).contains("Examples:"), "{command}");
     }

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use floodway_gateway::Purge;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::purge;
 use crate::error::NodeError;
 use crate::status::NodeStatus;
 use crate::supervisor::Then;
@@ -43,6 +45,14 @@ impl Client {
             Then::StayOut => "?stop",
         };
         self.ask(Method::POST, &format!("/drain/{replica}{query}")).await.map(drop)
+    }
+
+    /// Takes responses out of the HTTP cache; returns how many.
+    pub async fn purge(&self, purge: &Purge) -> Result<u64, NodeError> {
+        let body = self.ask(Method::POST, &format!("/purge?{}", purge::query(purge))).await?;
+        let answer: serde_json::Value =
+            serde_json::from_slice(&body).map_err(|error| self.silent(&error.to_string()))?;
+        answer["purged"].as_u64().ok_or_else(|| self.silent("it does not say how many were purged"))
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Bytes, NodeError> {

@@ -26,6 +26,13 @@ fn the_example_of_the_reference_is_a_good_file() {
     }
 }
 
+#[test]
+fn the_example_of_the_cache_page_is_a_good_file() {
+    let page = fs::read_to_string(root_folder().join("docs/http-cache.md")).expect("the page is there");
+    let system = read(&examples(&page)[0]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert!(system.compile().cache_bytes_max.is_some());
+}
+
 /// Each code has a page, whose first example has that mistake and no other, and whose second has none.
 #[test]
 fn each_error_page_shows_the_mistake_and_its_mend() {
