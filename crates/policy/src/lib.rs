@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod exchange;
 pub mod health;
 pub mod http_cache;
+pub mod idempotency;
 pub mod membership;
 pub mod retry;
 pub mod rng;
