@@ -9,6 +9,7 @@ mod tests;
 use bytes::{Buf as _, BytesMut};
 
 use crate::http1::{Decoder, Framing, Malformed, Next, parse_request, parse_response};
+use crate::proxy_protocol::{self, HEADER_MAX, Parsed, Source};
 
 /// Headers that a head may have here.
 const FIELDS_MAX: u16 = 100;
@@ -47,13 +48,37 @@ pub fn response_head(bytes: &[u8], to_head: bool) {
 
 /// A body in chunks comes out the same in whatever pieces it arrives, and as a plain reading of it has it.
 pub fn chunks(bytes: &[u8], piece_len: usize) {
-    let whole = decode(bytes, bytes.len());
+    // Why it is refused may differ: of a line that is wrong and too long, a piece may show the one or the other.
+    let decode = |piece_len| decode(bytes, piece_len).map_err(|_why| ());
+    let whole = decode(bytes.len());
     for piece_len in [1, piece_len] {
-        assert_eq!(whole, decode(bytes, piece_len), "{piece_len}: {}", bytes.escape_ascii());
+        assert_eq!(whole, decode(piece_len), "{piece_len}: {}", bytes.escape_ascii());
     }
     if let Ok(Some((data, len))) = whole {
         assert_eq!((data, len), plainly(bytes), "{}", bytes.escape_ascii());
     }
+}
+
+/// A header of the PROXY protocol that is taken says the same whatever follows it, none of its parts is refused or
+/// whole, and one of version 1 says what it says.
+pub fn proxy_header(bytes: &[u8]) {
+    let Ok(Parsed::Whole { source, len }) = proxy_protocol::parse(bytes) else { return };
+    assert!(len <= bytes.len().min(HEADER_MAX), "{}", bytes.escape_ascii());
+    let text = &bytes[..len];
+    assert_eq!(proxy_protocol::parse(text), Ok(Parsed::Whole { source, len }), "{}", text.escape_ascii());
+    for part in 0..len {
+        assert_eq!(
+            proxy_protocol::parse(&text[..part]),
+            Ok(Parsed::Part),
+            "{part} of {}",
+            text.escape_ascii()
+        );
+    }
+    let (Source::Client { from, to }, Some(line)) = (source, text.strip_prefix(b"PROXY TCP")) else { return };
+    let family = if from.is_ipv4() { b'4' } else { b'6' };
+    assert!(line[0] == family && from.is_ipv4() == to.is_ipv4(), "{}", text.escape_ascii());
+    let ports = format!(" {} {}\r\n", from.port(), to.port());
+    assert!(line.ends_with(ports.as_bytes()), "{}", text.escape_ascii());
 }
 
 /// The head at the front and what was read of it, if one was taken. None of its parts is one, none is refused,

@@ -128,7 +128,10 @@ fn parse_line(bytes: &[u8]) -> Result<Parsed, Malformed> {
             (_, false) => Err(Malformed::Line),
         };
     };
-    let source = within.get(LINE_START.len()..end).and_then(line_source).ok_or(Malformed::Line)?;
+    // Neither may be in a line of an unknown kind either: in pieces it would be refused.
+    let line =
+        within.get(LINE_START.len()..end).filter(|line| !line.iter().any(|b| matches!(b, b'\r' | b'\n')));
+    let source = line.and_then(line_source).ok_or(Malformed::Line)?;
     Ok(Parsed::Whole { source, len: end + 2 })
 }
 

@@ -76,6 +76,25 @@ const CHUNKS: [&[u8]; 22] = [
     b"abc",
 ];
 
+/// What headers of the PROXY protocol are made of, right and wrong.
+const PROXY: [&[u8]; 15] = [
+    b"PROXY ",
+    b"TCP4 ",
+    b"TCP6 ",
+    b"UNKNOWN",
+    b"192.0.2.1 ",
+    b"::1 ",
+    b"80 ",
+    b"443\r\n",
+    b"\r\n",
+    b"\n",
+    b" ",
+    b"0",
+    b"\r\n\r\n\0\r\nQUIT\n",
+    b"\x21\x11\0\x0c",
+    b"\x20\0\0\0",
+];
+
 fn mixed(parts: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![9 => select(parts).prop_map(<[u8]>::to_vec), 1 => vec(any::<u8>(), 1..4)];
     vec(part, 0..16).prop_map(|parts| parts.concat())
@@ -96,6 +115,9 @@ const CHUNKED: &[u8] =
     b"PUT http://b/a HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n3\r\nabc";
 const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nKeep-Alive: timeout=5\r\nSet-Cookie: a=b\r\n\r\nabc";
+const LINE: &[u8] = b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\nGET";
+const BINARY: &[u8] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xc0\0\x02\x01\xc0\0\x02\x02\x03\xe8\x01\xbb\x04\0\0GET";
 const BODY: &[u8] = b"5;a=b\r\nhello\r\n0A\r\n, wide wor\r\n2\r\nld\r\n0\r\nX-Sum: 1\r\n\r\nGET /";
 
 proptest! {
@@ -112,6 +134,11 @@ proptest! {
         to_head in any::<bool>(),
     ) {
         super::response_head(&bytes, to_head);
+    }
+
+    #[test]
+    fn a_proxy_header_has_one_reading(bytes in prop_oneof![mixed(&PROXY), hurt(LINE), hurt(BINARY)]) {
+        super::proxy_header(&bytes);
     }
 
     #[test]

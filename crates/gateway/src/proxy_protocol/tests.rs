@@ -51,6 +51,8 @@ fn refuses_lines_that_are_nearly_right() {
         "PROXY UDP4 192.0.2.1 192.0.2.2 1 2\r\n",
         "PROXY tcp4 192.0.2.1 192.0.2.2 1 2\r\n",
         "PROXY UNKNOWNX\r\n",
+        "PROXY UNKNOWN \n\r\n",
+        "PROXY UNKNOWN a\rb\r\n",
         "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n\r\n",
         "PROXY TCP4 192.0.2.1\r192.0.2.2 1 2\r\n",
         "PROXY TCP4 \u{ff11}92.0.2.1 192.0.2.2 1 2\r\n",

@@ -25,6 +25,24 @@ use self::case::Case;
 use self::play::Stage;
 use crate::support::PATIENCE;
 
+/// Sends any bytes; panics when what comes of them is wrong.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_http1(bytes: &[u8]) {
+    fuzz(|stage| properties::http1(stage, bytes));
+}
+
+/// Sends any fields and data as a request of HTTP/2; panics when what comes of them is wrong.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_http2(fields: &[(Vec<u8>, Vec<u8>)], data: &[u8]) {
+    fuzz(|stage| properties::http2(stage, fields, data));
+}
+
+#[cfg(fuzzing)]
+fn fuzz(check: impl Fn(&Stage) -> Result<(), String>) {
+    thread_local!(static STAGE: Stage = Stage::new(PATIENCE));
+    STAGE.with(|stage| check(stage).unwrap_or_else(|why| panic!("{why}")));
+}
+
 fn cases() -> Vec<Case> {
     let tables = [framing::CASES, chunks::CASES, lines::CASES, targets::CASES, order::CASES];
     [&tables.concat()[..], &chunks::large(), &order::large()].concat()
