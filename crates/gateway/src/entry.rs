@@ -1,16 +1,19 @@
-//! From a connection that was taken to one that is served: the header of the PROXY protocol, all under one
-//! deadline.
+//! From a connection that was taken to one that is served: the header of the PROXY protocol and the TLS
+//! handshake, both under one deadline.
 
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::connection::{self, Client, Phase};
 use crate::listen::Listen;
 use crate::peer::{Peer, Scheme};
 use crate::proxy_protocol::{self, Source};
+use crate::stream::Stream;
+use crate::tls;
 use crate::worker::{Open, Worker};
 
 /// Serves a connection once it is known who is at its other end. One that takes too long, or does not begin
@@ -35,16 +38,25 @@ async fn identify(
     how: &Listen,
     mut stream: TcpStream,
     from: SocketAddr,
-) -> io::Result<(Peer, TcpStream)> {
+) -> io::Result<(Peer, Stream)> {
+    let trusted = &worker.snapshot.trusted_proxies;
     let mut address = from.ip();
     if how.proxy_protocol {
-        if !worker.snapshot.trusted_proxies.contains(address) {
+        if !trusted.contains(address) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is no trusted proxy"));
         }
         if let Source::Client { from, .. } = proxy_protocol::take(&mut stream).await? {
             address = from.ip();
         }
     }
-    let is_trusted = worker.snapshot.trusted_proxies.contains(address);
-    Ok((Peer { address, is_trusted, scheme: Scheme::Http }, stream))
+    let is_trusted = trusted.contains(address);
+    let Some(front) = &how.tls else {
+        let peer = Peer { address, is_trusted, scheme: Scheme::Http, certificate: None };
+        return Ok((peer, stream.into()));
+    };
+    let stream = TlsAcceptor::from(front.config()).accept(stream).await?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let certificate = certificate.map(|certificate| tls::forwarded_certificate(certificate).into());
+    let peer = Peer { address, is_trusted, scheme: Scheme::Https, certificate };
+    Ok((peer, TlsStream::Server(stream).into()))
 }

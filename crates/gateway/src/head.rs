@@ -15,6 +15,7 @@ use crate::peer::{Asker, Claims, is_claim};
 
 /// Names a request in logs and error answers.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// How the client reached us: `http` or `https`.
@@ -82,7 +83,7 @@ pub(crate) fn say_who_asks(headers: &mut HeaderMap, client: &Client, id: &Header
     let Client { peer, worker, .. } = client;
     headers.remove(FORWARDED);
     let (address, forwarded_for, scheme, host) = if peer.is_trusted {
-        let Asker { address, forwarded_for, scheme, host } =
+        let Asker { address, forwarded_for, scheme, host, .. } =
             peer.asker(&worker.snapshot.trusted_proxies, &claims(headers));
         let text = HeaderValue::from_maybe_shared(Bytes::from(forwarded_for));
         let host = host.and_then(|host| HeaderValue::from_bytes(host).ok());
@@ -91,6 +92,9 @@ pub(crate) fn say_who_asks(headers: &mut HeaderMap, client: &Client, id: &Header
         drop_claims(headers);
         (peer.address, self::address(peer.address), peer.scheme, None)
     };
+    if let Some(certificate) = &peer.certificate {
+        headers.insert(FORWARDED_CERT, HeaderValue::from_str(certificate).expect("plain text"));
+    }
     headers.insert(FORWARDED_FOR, forwarded_for);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme.as_str()));
     match host.or_else(|| headers.get(HOST).cloned()) {

@@ -15,6 +15,8 @@ pub(crate) struct Peer {
     pub(crate) is_trusted: bool,
     /// How it is spoken to.
     pub(crate) scheme: Scheme,
+    /// Its certificate, as a service is told of it. Where there is none, a trusted proxy may tell of one.
+    pub(crate) certificate: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) scheme: Scheme,
     /// The host that was asked for, where a proxy told another one than the request does.
     pub(crate) host: Option<&'a [u8]>,
+    certificate: Option<&'a str>,
 }
 
 // === impl Scheme ===
@@ -66,7 +69,7 @@ impl Scheme {
 
 impl Peer {
     /// Who asks in a request of this peer, which is trusted.
-    pub(crate) fn asker<'a>(&self, trusted: &TrustedProxies, claims: &Claims<'a>) -> Asker<'a> {
+    pub(crate) fn asker<'a>(&'a self, trusted: &TrustedProxies, claims: &Claims<'a>) -> Asker<'a> {
         let members =
             || claims.forwarded_for.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
         let Origin { client, known } = trusted.origin(self.address, members());
@@ -78,6 +81,7 @@ impl Peer {
             address: client,
             forwarded_for: known.join(&b", "[..]),
             scheme: only(&claims.proto).and_then(Scheme::parse).unwrap_or(self.scheme),
+            certificate: self.certificate.as_deref(),
             host: only(&claims.host).filter(|host| Authority::try_from(*host).is_ok()),
         }
     }
@@ -86,7 +90,7 @@ impl Peer {
     pub(crate) fn introduction(&self) -> Box<[u8]> {
         let mut out = BytesMut::new();
         let own = self.address.to_canonical().to_string();
-        introduce(&mut out, own.as_bytes(), self.scheme);
+        introduce(&mut out, own.as_bytes(), self.scheme, self.certificate.as_deref());
         out[..].into()
     }
 }
@@ -96,15 +100,19 @@ impl Peer {
 impl Asker<'_> {
     /// The same as [`Peer::introduction`].
     pub(crate) fn introduce(&self, out: &mut BytesMut) {
-        introduce(out, &self.forwarded_for, self.scheme);
+        introduce(out, &self.forwarded_for, self.scheme, self.certificate);
     }
 }
 
-fn introduce(out: &mut BytesMut, forwarded_for: &[u8], scheme: Scheme) {
+fn introduce(out: &mut BytesMut, forwarded_for: &[u8], scheme: Scheme, certificate: Option<&str>) {
     out.put_slice(b"x-forwarded-for: ");
     out.put_slice(forwarded_for);
     out.put_slice(b"\r\nx-forwarded-proto: ");
     out.put_slice(scheme.as_str().as_bytes());
+    if let Some(certificate) = certificate {
+        out.put_slice(b"\r\nx-forwarded-client-cert: ");
+        out.put_slice(certificate.as_bytes());
+    }
     out.put_slice(b"\r\n");
 }
 
@@ -114,6 +122,11 @@ fn only<'a>(values: &[&'a [u8]]) -> Option<&'a [u8]> {
         [only] => Some(only),
         _ => None,
     }
+}
+
+/// Whether a header, given in lower case or not, is the one that tells of a client's certificate.
+pub(crate) fn is_certificate(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"x-forwarded-client-cert")
 }
 
 /// Whether a header, given in lower case or not, tells of whom a request comes from. A service that finds

@@ -23,6 +23,7 @@ use crate::invoke::Caller;
 use crate::listen::Listen;
 use crate::membership::Memberships;
 use crate::peer::{Peer, Scheme};
+use crate::tls::Front;
 use crate::worker::{Open, Phase, Worker};
 
 /// Connections that wait to be taken.
@@ -229,10 +230,12 @@ impl Workers {
             move || Worker::new(snapshot, memberships, cache, counters, phase, connections_max, seed)
         };
         let shutdown = self.shutdown.clone();
+        // One of them looks after the files for all.
+        let front = options.listen.iter().find_map(|listen| listen.tls.clone()).filter(|_| index == 0);
         let run = move || {
             // A runtime of this thread alone: its tasks need no lock and no other thread.
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                Ok(runtime) => runtime.block_on(run(Rc::new(make()), listeners, started, shutdown)),
+                Ok(runtime) => runtime.block_on(run(Rc::new(make()), listeners, front, started, shutdown)),
                 Err(error) => tracing::error!(%error, "a worker has no runtime"),
             }
         };
@@ -253,9 +256,13 @@ impl Drop for Workers {
 async fn run(
     worker: Rc<Worker>,
     listeners: Vec<Listener>,
+    front: Option<Front>,
     mut services: mpsc::Receiver<Service>,
     shutdown: CancellationToken,
 ) {
+    if let Some(front) = front {
+        worker.tasks.spawn(async { match front.watch().await {} });
+    }
     for listener in listeners {
         worker.tasks.spawn(listen(Rc::clone(&worker), listener));
     }
@@ -311,8 +318,8 @@ fn take(worker: &Rc<Worker>, how: &Rc<Listen>, stream: tokio::net::TcpStream, fr
     if how.is_plain() {
         let address = from.ip();
         let is_trusted = worker.snapshot.trusted_proxies.contains(address);
-        let peer = Peer { address, is_trusted, scheme: Scheme::Http };
-        worker.tasks.spawn(connection::serve(Client::new(open, peer), stream));
+        let peer = Peer { address, is_trusted, scheme: Scheme::Http, certificate: None };
+        worker.tasks.spawn(connection::serve(Client::new(open, peer), stream.into()));
     } else {
         worker.tasks.spawn(entry::enter(open, Rc::clone(how), stream, from));
     }

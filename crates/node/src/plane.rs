@@ -253,7 +253,7 @@ fn start_workers(
 }
 
 fn listen(listen: &floodway_system::Listen) -> Listen {
-    Listen { address: listen.address, proxy_protocol: listen.proxy_protocol }
+    Listen { address: listen.address, proxy_protocol: listen.proxy_protocol, tls: None }
 }
 
 /// Differs from node to node, so that their choices do.

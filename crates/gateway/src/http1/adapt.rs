@@ -233,6 +233,7 @@ impl Reader<'_> {
                 return self.side.poll_left(cx, worker);
             }
             if !hand.is_wanted {
+                self.side.push(cx);
                 hand.connection = Some(cx.waker().clone());
                 return Poll::Pending;
             }

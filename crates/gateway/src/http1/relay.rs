@@ -22,6 +22,7 @@ use crate::head::RequestId;
 use crate::perform::{Attempt, Carried, Carry, Life, drive, is_idempotent};
 use crate::pool::Keep;
 use crate::respond::Problem;
+use crate::stream::Stream;
 use crate::worker::Worker;
 
 /// A response head may have so many bytes, and so many headers.
@@ -381,7 +382,7 @@ async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Upstream, Fail
     Ok(Upstream { side: Side::new(io), endpoint, is_used: false })
 }
 
-async fn connect(worker: &Worker, attempt: &Attempt) -> Result<TcpStream, Failure> {
+async fn connect(worker: &Worker, attempt: &Attempt) -> Result<Stream, Failure> {
     let address = worker.address(attempt.endpoint).ok_or(Failure::ConnectRefused)?;
     let connect = async {
         let stream = TcpStream::connect(address).await?;
@@ -389,7 +390,7 @@ async fn connect(worker: &Worker, attempt: &Attempt) -> Result<TcpStream, Failur
         Ok::<_, io::Error>(stream)
     };
     match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
-        Ok(Ok(stream)) => Ok(stream),
+        Ok(Ok(stream)) => Ok(stream.into()),
         Ok(Err(error)) => {
             tracing::debug!(%error, %address, "could not connect to an endpoint");
             Err(Failure::ConnectRefused)

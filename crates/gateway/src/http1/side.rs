@@ -95,6 +95,11 @@ impl Side {
         .await
     }
 
+    /// Sends what TLS may still hold back. Reading does it too.
+    pub(crate) fn push(&mut self, cx: &mut Context<'_>) {
+        drop(Pin::new(&mut self.io).poll_flush(cx));
+    }
+
     /// Says that nothing more will be written.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)

@@ -10,7 +10,7 @@ use http::response::Parts;
 use super::parse::{Field, Name, RequestHead, ResponseHead, Span, tokens};
 use crate::connection::Client;
 use crate::head::{RequestId, is_end_to_end};
-use crate::peer::{Asker, Claims};
+use crate::peer::{Asker, Claims, is_certificate};
 use crate::respond::Problem;
 
 /// How an answer ends, for the head to say so.
@@ -40,7 +40,7 @@ impl Then {
 }
 
 /// Who asks, where that is not the peer itself but whom it tells of.
-pub(super) fn asker<'a>(bytes: &'a [u8], fields: &[Field], client: &Client) -> Option<Asker<'a>> {
+pub(super) fn asker<'a>(bytes: &'a [u8], fields: &[Field], client: &'a Client) -> Option<Asker<'a>> {
     if !client.peer.is_trusted {
         return None;
     }
@@ -89,6 +89,7 @@ pub(super) fn request_head(
         | Name::ForwardedHost
         | Name::ForwardedProto => false,
         Name::Claim if asker.is_none() => false,
+        Name::Claim if client.peer.certificate.is_some() && is_certificate(field.name.of(bytes)) => false,
         known if known.is_hop_by_hop() => false,
         known => !head.has_options || !is_named(bytes, fields, field, known),
     });

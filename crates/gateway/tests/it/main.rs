@@ -16,5 +16,6 @@ mod proxy_protocol;
 mod routing;
 mod smuggling;
 mod support;
+mod tls;
 mod trust;
 mod upgrade;
