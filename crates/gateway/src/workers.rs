@@ -23,7 +23,7 @@ use crate::invoke::Caller;
 use crate::listen::Listen;
 use crate::membership::Memberships;
 use crate::peer::{Peer, Scheme};
-use crate::tls::Front;
+use crate::tls::{Front, TlsError};
 use crate::worker::{Open, Phase, Worker};
 
 /// Connections that wait to be taken.
@@ -82,6 +82,7 @@ pub struct Workers {
     phase: watch::Sender<Phase>,
     shutdown: CancellationToken,
     cache: Arc<Store>,
+    front: Option<Front>,
     threads: Vec<Thread>,
 }
 
@@ -126,6 +127,7 @@ impl Workers {
             phase,
             shutdown: CancellationToken::new(),
             cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
+            front: options.listen.iter().find_map(|listen| listen.tls.clone()),
             threads: Vec::with_capacity(count),
         };
         for index in 0..count {
@@ -161,6 +163,12 @@ impl Workers {
             counts.add(&thread.counters);
         }
         counts
+    }
+
+    /// Reads the files of certificates and keys again, for connections from now on. It blocks. What was there
+    /// goes on where they cannot be used.
+    pub fn reload_certificates(&self) -> Result<(), TlsError> {
+        self.front.as_ref().map_or(Ok(()), Front::reload)
     }
 
     /// Takes responses out of the HTTP cache, and keeps those from it that are on their way. Returns how
@@ -231,7 +239,7 @@ impl Workers {
         };
         let shutdown = self.shutdown.clone();
         // One of them looks after the files for all.
-        let front = options.listen.iter().find_map(|listen| listen.tls.clone()).filter(|_| index == 0);
+        let front = self.front.clone().filter(|_| index == 0);
         let run = move || {
             // A runtime of this thread alone: its tasks need no lock and no other thread.
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {

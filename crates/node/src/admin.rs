@@ -5,6 +5,7 @@
 //! GET  /status                             NodeStatus as JSON
 //! POST /drain/{service}/{replica}[?stop]   200 once the replica is drained
 //! POST /purge?path=…                       200 with the number of responses taken out of the cache
+//! POST /reload/certificates                200 once they are read anew
 //! POST /stop                               202; the node drains and ends
 //! ```
 //! It listens on loopback unless the file says otherwise, and then wants `Authorization: Bearer`. A
@@ -94,10 +95,12 @@ impl Admin {
                 json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "stopping" }))
             }
             (&Method::POST, "/purge") => self.purge(request),
+            (&Method::POST, "/reload/certificates") => self.reload_certificates().await,
             (&Method::POST, _) if path.starts_with("/drain/") => self.drain(request).await,
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is GET /status, POST /drain/{service}/{replica}, POST /purge, POST /stop",
+                "there is GET /status, POST /drain/{service}/{replica}, POST /purge, \
+                 POST /reload/certificates, POST /stop",
             ),
         }
     }
@@ -124,6 +127,17 @@ impl Admin {
                 json(StatusCode::OK, &serde_json::json!({ "purged": purged }))
             }
             Err(expected) => problem(StatusCode::BAD_REQUEST, expected),
+        }
+    }
+
+    /// The node reads them on its own once they change; this says at once whether they can be used.
+    async fn reload_certificates(&self) -> Answer {
+        let workers = self.workers.clone();
+        let reload = move || workers.upgrade().map_or(Ok(()), |workers| workers.reload_certificates());
+        match tokio::task::spawn_blocking(reload).await {
+            Ok(Ok(())) => json(StatusCode::OK, &serde_json::json!({ "status": "reloaded" })),
+            Ok(Err(error)) => problem(StatusCode::CONFLICT, &format!("{error}; {}", error.mend())),
+            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use floodway_gateway::TlsError;
+
 /// Why a node, or a command to a node, failed. Each has a page in `docs/errors`.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -115,6 +117,12 @@ pub enum NodeError {
         /// Those that were not.
         missing: String,
     },
+    /// A certificate or key cannot be used.
+    #[error("the gateway cannot speak TLS")]
+    Tls {
+        /// The file, and what is wrong with it.
+        source: TlsError,
+    },
     /// A load could not be run.
     #[error("the load {name} could not be run")]
     LoadFailed {
@@ -145,6 +153,7 @@ impl NodeError {
             Self::UnknownLoad { .. } => "FW-2013",
             Self::NeverReady { .. } => "FW-2014",
             Self::LoadFailed { .. } => "FW-2015",
+            Self::Tls { .. } => "FW-2016",
         }
     }
 
@@ -180,6 +189,7 @@ impl NodeError {
             Self::NeverReady { .. } => {
                 "look at the output of those replicas, and at `health` in the file".into()
             }
+            Self::Tls { source } => source.mend().into(),
             Self::LoadFailed { .. } => "see the cause; the node itself is sound".into(),
         }
     }

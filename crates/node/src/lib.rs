@@ -20,6 +20,7 @@ pub mod supervisor;
 
 pub use error::NodeError;
 pub use node::{Node, Options};
+pub use plane::check_tls;
 
 /// How far a load is.
 pub use floodway_bench::Progress;

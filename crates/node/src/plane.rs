@@ -2,6 +2,7 @@
 
 mod components;
 mod engine;
+mod tls;
 mod traffic;
 
 use std::convert::Infallible;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use floodway_api::{Caller, Components, ServerOptions};
 use floodway_blocks::invoke::LocalFuture;
-use floodway_gateway::{Listen, Memberships, StartError, WorkerContext, Workers, WorkersOptions};
+use floodway_gateway::{Memberships, StartError, WorkerContext, Workers, WorkersOptions};
 use floodway_policy::Snapshot;
 use floodway_system::{Service, Source, System};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -27,6 +28,8 @@ use crate::supervisor::Traffic;
 use components::components;
 use engine::OpenEngine;
 use traffic::GatewayTraffic;
+
+pub use tls::check_tls;
 
 /// Everything that carries requests and messages.
 #[derive(Debug)]
@@ -239,7 +242,7 @@ fn start_workers(
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let options = WorkersOptions {
         count: system.node.workers.map_or_else(cores, usize::from),
-        listen: system.gateway.iter().flat_map(|gateway| &gateway.listen).map(listen).collect(),
+        listen: tls::listeners(system)?,
         snapshot,
         memberships,
         seed: seed(),
@@ -250,10 +253,6 @@ fn start_workers(
         }
         StartError::Thread(source) => NodeError::System { attempt: "start the workers", source },
     })
-}
-
-fn listen(listen: &floodway_system::Listen) -> Listen {
-    Listen { address: listen.address, proxy_protocol: listen.proxy_protocol, tls: None }
 }
 
 /// Differs from node to node, so that their choices do.

@@ -29,8 +29,8 @@ pub use code::Code;
 pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{
-    Audit, Engine, Gateway, Health, Listen, Locks, NamedLoad, Node, Outbox, Probe, Route, Run, Service,
-    Source, Store, System, Token, Topics,
+    Audit, CertificateFiles, ClientAuthority, Engine, Gateway, Health, Listen, Locks, NamedLoad, Node,
+    Outbox, Probe, Route, Run, Service, Source, Store, System, Tls, Token, Topics,
 };
 pub use reference::reference;
 pub use schema::schema;

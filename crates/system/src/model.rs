@@ -130,6 +130,8 @@ pub enum Probe {
 pub struct Gateway {
     /// Where it listens; at least one, no two that overlap. Port 0 takes any free one.
     pub listen: Vec<Listen>,
+    /// How it speaks TLS. There where a listener does.
+    pub tls: Option<Tls>,
     /// Whom it believes what they say of others.
     pub trusted_proxies: TrustedProxies,
     /// What it accepts.
@@ -147,6 +149,35 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Each connection begins with a header of the PROXY protocol. Only with trusted proxies.
     pub proxy_protocol: bool,
+    /// Clients speak TLS.
+    pub tls: bool,
+}
+
+/// TLS with clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// At least one.
+    pub certificates: Vec<CertificateFiles>,
+    /// What clients are asked for.
+    pub client: Option<ClientAuthority>,
+}
+
+/// A certificate and its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate and those that lead to its authority.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Who may have issued the certificates of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuthority {
+    /// The file of the authorities.
+    pub ca: PathBuf,
+    /// A client without a certificate is refused.
+    pub required: bool,
 }
 
 /// Sends the requests that match to a service.

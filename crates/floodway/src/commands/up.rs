@@ -46,14 +46,15 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
     let (progress, building) = mpsc::channel(64);
     let options = Options { build: !up.no_build, output: console.lines(), progress };
     let viewer = console.viewer();
+    let schemes = schemes(&system);
     let node = tokio::select! {
         node = Box::pin(Node::start(system, options)) => Box::new(node?),
         never = show_builds(building, &viewer) => match never {},
         name = signals.next() => return Ok(interrupted(up, name)),
     };
     viewer.show(View::Node(node.observer()));
-    for address in node.addresses() {
-        tracing::info!(address = %format_args!("http://{address}"), "the gateway listens");
+    for (address, scheme) in node.addresses().iter().zip(schemes) {
+        tracing::info!(address = %format_args!("{scheme}://{address}"), "the gateway listens");
     }
     let verdict = tokio::select! {
         verdict = Box::pin(work(&node, up, console)) => verdict,
@@ -71,6 +72,12 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
     }
     tracing::info!("stopped");
     verdict
+}
+
+/// How the gateway is spoken to on each of its addresses.
+fn schemes(system: &System) -> Vec<&'static str> {
+    let listen = system.gateway.iter().flat_map(|gateway| &gateway.listen);
+    listen.map(|listen| if listen.tls { "https" } else { "http" }).collect()
 }
 
 /// Being told to stop is no failure, unless a load was to be judged first.

@@ -22,6 +22,18 @@ fn check_says_that_a_file_is_sound() {
 }
 
 #[test]
+fn check_says_which_certificate_cannot_be_used() {
+    let place = web("replicas: 1");
+    place.add("  tls: { certificates: [{ cert: shop.pem, key: shop.key }] }\n");
+    for command in ["check", "up"] {
+        let output = place.run(&[command]);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("FW-2016") && text.contains("could not read shop.pem"), "{text}");
+    }
+}
+
+#[test]
 fn check_prints_the_schema() {
     let output = web("replicas: 1").run(&["check", "--schema"]);
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");

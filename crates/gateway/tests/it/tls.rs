@@ -310,6 +310,6 @@ fn says_which_file_is_wrong_and_why() {
         assert!(error.contains(says) && error.contains(file.to_str().expect("text")), "{error}");
     }
     let client = Some(ClientCertificates { ca: good.key.clone(), required: true });
-    let error = Front::load(FrontOptions { certificates: vec![good.clone()], client }).expect_err("no CA");
+    let error = Front::load(FrontOptions { certificates: vec![good], client }).expect_err("no CA");
     assert!(error.to_string().contains("no certificate in"), "{error}");
 }

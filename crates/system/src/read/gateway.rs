@@ -12,7 +12,7 @@ use floodway_policy::trust::TrustedProxies;
 use super::Reader;
 use crate::code::Code;
 use crate::mistake::{Mistake, Span};
-use crate::model::{Gateway, Listen, Node, Route};
+use crate::model::{CertificateFiles, ClientAuthority, Gateway, Listen, Node, Route, Tls};
 use crate::value::{Fields, Kind, Value};
 
 /// The routes so far by host and path. Each takes a method that none before it takes, so there are few of
@@ -27,6 +27,7 @@ impl Reader<'_> {
         let cache_bytes_max = gateway.object("cache").map_or(0, |cache| cache.size("memory"));
         Some(Gateway {
             listen: self.listen(gateway, node),
+            tls: self.tls(gateway),
             trusted_proxies: trusted_proxies(gateway),
             limits,
             cache_bytes_max,
@@ -46,7 +47,11 @@ impl Reader<'_> {
                 self.mistake(Mistake::at(item.span, Code::AddressTwice, message).help(help));
             }
             taken.push((address, format!("the gateway in line {}", item.span.line)));
-            listen.push(Listen { address, proxy_protocol: self.proxy_protocol(gateway, fields) });
+            listen.push(Listen {
+                address,
+                proxy_protocol: self.proxy_protocol(gateway, fields),
+                tls: self.speaks_tls(gateway, fields),
+            });
         }
         if let Some(value) =
             gateway.get("listen").filter(|value| matches!(&value.kind, Kind::List(items) if items.is_empty()))
@@ -55,6 +60,36 @@ impl Reader<'_> {
             self.mistake(mistake.expected("expected an address such as `127.0.0.1:8080`"));
         }
         listen
+    }
+
+    fn speaks_tls(&mut self, gateway: &Fields, listen: &Fields) -> bool {
+        let has_tls = gateway.given("tls").is_some();
+        let Some(value) = listen.get("tls") else { return has_tls };
+        if let Some(span) = listen.given("tls").filter(|_| value.is_true() && !has_tls) {
+            let mistake = Mistake::at(span, Code::KeysDisagree, "`tls` needs a certificate to show");
+            let help = "add to the gateway `tls: { certificates: [{ cert: FILE, key: FILE }] }`";
+            self.mistake(mistake.help(help));
+        }
+        value.is_true()
+    }
+
+    fn tls(&mut self, gateway: &Fields) -> Option<Tls> {
+        let tls = gateway.object("tls")?;
+        if let Some(value) = tls.get("certificates").filter(|value| value.is_empty_list()) {
+            let mistake = Mistake::at(value.span, Code::OutOfRange, "TLS needs at least one certificate");
+            self.mistake(mistake.expected("expected a list such as `[{ cert: shop.pem, key: shop.key }]`"));
+        }
+        let certificates = tls.list("certificates").iter().filter_map(|item| match &item.kind {
+            Kind::Fields(pair) => {
+                Some(CertificateFiles { cert: self.path(pair, "cert"), key: self.path(pair, "key") })
+            }
+            _ => None,
+        });
+        let client = tls.object("client").map(|client| ClientAuthority {
+            ca: self.path(client, "ca"),
+            required: client.get("required").is_some_and(Value::is_true),
+        });
+        Some(Tls { certificates: certificates.collect(), client })
     }
 
     /// Anybody could send a header, and so be anybody.

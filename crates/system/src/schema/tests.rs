@@ -43,7 +43,8 @@ services:
     timeout: 30s
   legacy: { at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true } }
 gateway:
-  listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", proxy-protocol: true }]
+  listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", tls: true, proxy-protocol: true }]
+  tls: { certificates: [{ cert: shop.pem, key: shop.key }], client: { ca: clients.pem, required: true } }
   trusted-proxies: [10.0.0.0/8, "::1"]
   limits: { header-bytes: 32KiB, headers: 100, body: 10MiB, handshake-timeout: 10s, header-timeout: 10s, idle-timeout: 75s, connections: 10000 }
   cache: { memory: 256MiB }

@@ -3,6 +3,9 @@
 use floodway_blocks::Block;
 use floodway_policy::balance::Balance;
 
+mod front;
+
+use self::front::{LISTEN, TLS};
 use super::Need::{Default, Optional, Required};
 use super::{Field, Object, Shape, field};
 use crate::form::Form;
@@ -237,6 +240,12 @@ static GATEWAY: Object = Object {
             "The address, or addresses, to listen on.",
         ),
         field(
+            "tls",
+            Shape::Object(&TLS),
+            Optional("no TLS"),
+            "TLS with clients, on all listeners but those with `tls: false`.",
+        ),
+        field(
             "trusted-proxies",
             Shape::List { item: &Shape::One(Form::Network), max: 1000 },
             Optional("none"),
@@ -249,20 +258,6 @@ static GATEWAY: Object = Object {
             Shape::List { item: &Shape::Object(&ROUTE), max: 10_000 },
             Optional("none"),
             "Which request goes where. The most specific match wins: one with a host before one without, an exact path before a prefix, a longer prefix before a shorter one.",
-        ),
-    ],
-};
-
-static LISTEN: Object = Object {
-    name: "listener",
-    doc: "Where connections are taken. Only an address is short for a listener with that `address`.",
-    fields: &[
-        field("address", ADDRESS, Required, "The address; port 0 takes any free one."),
-        field(
-            "proxy-protocol",
-            Shape::One(Form::Flag),
-            Default("false"),
-            "Each connection begins with a header of the PROXY protocol, version 1 or 2, and its sender is one of the `trusted-proxies`.",
         ),
     ],
 };
