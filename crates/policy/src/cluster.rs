@@ -2,10 +2,13 @@
 
 use alloc::vec::Vec;
 
+use crate::admission::Ticket;
 use crate::balance::{self, Balance, Choice};
+use crate::budget::Budget;
+use crate::guard::Guard;
 use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId};
 use crate::rng::Rng;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{BudgetId, Snapshot};
 
 /// An endpoint with what this worker knows of it.
 #[derive(Debug, Clone)]
@@ -32,14 +35,16 @@ struct Upstream {
 #[derive(Debug, Clone)]
 pub struct Cluster {
     upstreams: Vec<Upstream>,
+    guards: Vec<Guard>,
+    budgets: Vec<Budget>,
 }
 
 // === impl Cluster ===
 
 impl Cluster {
-    /// The services of a snapshot, with no endpoint yet. Each worker passes its own stream, so that
-    /// workers do not go round in step.
-    pub fn new(snapshot: &Snapshot, rng: &mut Rng) -> Self {
+    /// The services of a snapshot, with no endpoint yet, as one of so many workers sees them: limits are
+    /// shared out among all. Each worker passes its own stream, so that workers do not go round in step.
+    pub fn new(snapshot: &Snapshot, workers: u32, rng: &mut Rng) -> Self {
         let upstreams = snapshot
             .services
             .iter()
@@ -50,7 +55,29 @@ impl Cluster {
                 turn: rng.below(1 << 16) as usize,
             })
             .collect();
-        Self { upstreams }
+        let guards = snapshot.services.iter().map(|service| Guard::new(service.guard, workers));
+        let budgets = snapshot.budgets.iter().map(|budget| Budget::new(*budget, workers));
+        Self { upstreams, guards: guards.collect(), budgets: budgets.collect() }
+    }
+
+    /// What protects a service; `None` for one that the snapshot does not name.
+    pub fn guard(&self, service: ServiceId) -> Option<&Guard> {
+        self.guards.get(usize::from(service.0))
+    }
+
+    pub(crate) fn guard_mut(&mut self, service: ServiceId) -> Option<&mut Guard> {
+        self.guards.get_mut(usize::from(service.0))
+    }
+
+    /// What pays for retries. A call without one has nothing to spend.
+    pub(crate) fn budget_mut(&mut self, budget: BudgetId) -> Option<&mut Budget> {
+        self.budgets.get_mut(usize::from(budget.0))
+    }
+
+    /// Takes those who were called to a service since this was last asked. The performer wakes their exchanges,
+    /// by [`crate::exchange::Event::Woke`].
+    pub fn take_called(&mut self, service: ServiceId) -> impl Iterator<Item = Ticket> + '_ {
+        self.guard_mut(service).into_iter().flat_map(Guard::take_untold)
     }
 
     /// Takes over a newer picture. What is in flight on an incarnation that stays is kept.

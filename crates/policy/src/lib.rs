@@ -10,10 +10,15 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod adaptive;
+pub mod admission;
 pub mod balance;
+pub mod breaker;
+pub mod budget;
 pub mod cluster;
 pub mod delivery;
 pub mod exchange;
+pub mod guard;
 pub mod health;
 pub mod http_cache;
 pub mod idempotency;

@@ -24,6 +24,68 @@ impl Backoff {
     }
 }
 
+/// When a request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Tries after the first; at most [`RetryPolicy::MAX`].
+    pub max: u8,
+    /// Statuses that are tried again, where the request may happen twice.
+    pub statuses: Statuses,
+    /// A try that takes longer is given up for another one.
+    pub try_timeout: Option<Duration>,
+    /// The waits before all tries but the first two: a first retry goes elsewhere at once.
+    pub backoff: Backoff,
+}
+
+/// A set of statuses that say that a service, not the request, is at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statuses(u16);
+
+impl RetryPolicy {
+    /// A bound on `max`.
+    pub const MAX: u8 = 5;
+    /// No retry.
+    pub const NONE: Self = Self { max: 0, ..Self::DEFAULT };
+    const DEFAULT: Self = Self {
+        max: 2,
+        statuses: Statuses::NONE,
+        try_timeout: None,
+        backoff: Backoff { initial: Duration::from_millis(25), max: Duration::from_millis(250) },
+    };
+}
+
+impl Default for RetryPolicy {
+    /// Two retries; the waits are Envoy's.
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Statuses {
+    /// No status.
+    pub const NONE: Self = Self(0);
+
+    /// The set with a status added; `None` for one that no retry can help: only 429 and 500 to 514 can be
+    /// members.
+    #[must_use]
+    pub fn with(self, status: u16) -> Option<Self> {
+        Self::bit(status).map(|bit| Self(self.0 | bit))
+    }
+
+    /// Whether a status is a member.
+    pub fn contains(self, status: u16) -> bool {
+        Self::bit(status).is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    const fn bit(status: u16) -> Option<u16> {
+        match status {
+            429 => Some(1 << 15),
+            500..=514 => Some(1 << (status - 500)),
+            _ => None,
+        }
+    }
+}
+
 /// When a replica that died is started again.
 #[derive(Debug, Clone)]
 pub struct Restart {
@@ -65,6 +127,15 @@ mod tests {
             let whole = BACKOFF.initial.saturating_mul(1 << (failures - 1).min(31)).min(BACKOFF.max);
             prop_assert!(wait >= whole / 2 && wait <= whole);
         }
+    }
+
+    #[test]
+    fn only_what_was_added_is_a_member() {
+        let statuses = [502, 503, 429].into_iter().try_fold(Statuses::default(), Statuses::with);
+        let statuses = statuses.expect("all can be");
+        let members: std::vec::Vec<_> = (100..1_000).filter(|status| statuses.contains(*status)).collect();
+        assert_eq!(members, [429, 502, 503]);
+        assert_eq!(Statuses::default().with(404), None);
     }
 
     #[test]

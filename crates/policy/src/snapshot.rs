@@ -6,10 +6,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::balance::Balance;
+use crate::budget::BudgetPolicy;
 use crate::delivery::DeliveryPolicy;
+use crate::guard::GuardPolicy;
 use crate::health::ProbePolicy;
 use crate::http_cache::CachePolicy;
 use crate::membership::ServiceId;
+use crate::retry::RetryPolicy;
 use crate::routing::{RouteId, Router};
 use crate::trust::TrustedProxies;
 
@@ -22,6 +25,8 @@ pub struct Snapshot {
     pub router: Router,
     /// The routes; a [`RouteId`] is a place here.
     pub routes: Vec<RoutePolicy>,
+    /// What may be spent on retries: one for each route and each service that is called.
+    pub budgets: Vec<BudgetPolicy>,
     /// What the gateway accepts.
     pub limits: Limits,
     /// Whom the gateway believes what it says of others.
@@ -43,6 +48,8 @@ pub struct ServicePolicy {
     pub probe: ProbePolicy,
     /// How a call from another service is made.
     pub call: CallPolicy,
+    /// What protects it.
+    pub guard: GuardPolicy,
 }
 
 /// How a request to a service is made, by a route or by a call.
@@ -54,14 +61,15 @@ pub struct CallPolicy {
     pub timeout: Duration,
     /// Time for one connection to be made.
     pub connect_timeout: Duration,
-    /// Tries after the first, where trying again is safe; at most [`CallPolicy::RETRIES_MAX`].
-    pub retries: u8,
+    /// Tries after the first, where trying again is safe.
+    pub retry: RetryPolicy,
+    /// Pays for retries; a place in [`Snapshot::budgets`].
+    pub budget: BudgetId,
 }
 
-impl CallPolicy {
-    /// A bound on `retries`.
-    pub const RETRIES_MAX: u8 = 5;
-}
+/// A budget by its place in [`Snapshot::budgets`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BudgetId(pub u16);
 
 /// One route of the gateway.
 #[derive(Debug, Clone)]
@@ -141,23 +149,38 @@ impl Snapshot {
 
 #[cfg(test)]
 pub(crate) mod test_support {
-    use super::{CallPolicy, ServicePolicy, Snapshot};
+    use super::{BudgetId, CallPolicy, ServicePolicy, Snapshot};
     use crate::balance::Balance;
+    use crate::budget::BudgetPolicy;
+    use crate::guard::GuardPolicy;
     use crate::health::ProbePolicy;
     use crate::membership::ServiceId;
+    use crate::retry::{Backoff, RetryPolicy, Statuses};
     use core::time::Duration;
 
     pub(crate) const CALL: CallPolicy = CallPolicy {
         service: ServiceId(0),
         timeout: Duration::from_secs(2),
         connect_timeout: Duration::from_millis(500),
-        retries: 2,
+        retry: RetryPolicy {
+            max: 2,
+            statuses: Statuses::NONE,
+            try_timeout: None,
+            backoff: Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(100) },
+        },
+        budget: BudgetId(0),
     };
 
     /// One service named "api".
     pub(crate) fn snapshot(balance: Balance) -> Snapshot {
-        let service =
-            ServicePolicy { name: "api".into(), balance, probe: ProbePolicy::default(), call: CALL };
-        Snapshot { services: alloc::vec![service], ..Snapshot::default() }
+        let service = ServicePolicy {
+            name: "api".into(),
+            balance,
+            probe: ProbePolicy::default(),
+            call: CALL,
+            guard: GuardPolicy::default(),
+        };
+        let budgets = alloc::vec![BudgetPolicy::default()];
+        Snapshot { services: alloc::vec![service], budgets, ..Snapshot::default() }
     }
 }

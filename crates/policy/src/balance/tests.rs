@@ -22,7 +22,7 @@ struct Fixture {
 impl Fixture {
     fn new(balance: Balance, weights: &[u32]) -> Self {
         let mut rng = Rng::new(42);
-        let mut cluster = Cluster::new(&snapshot(balance), &mut rng);
+        let mut cluster = Cluster::new(&snapshot(balance), 1, &mut rng);
         cluster.apply(&membership(weights, 0));
         Self { cluster, rng }
     }
