@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use floodway_gateway::{Memberships, Workers, WorkersOptions};
 use floodway_policy::balance::Balance;
+use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
+use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
-use floodway_policy::snapshot::{CallPolicy, RoutePolicy, ServicePolicy};
+use floodway_policy::snapshot::{BudgetId, CallPolicy, RoutePolicy, ServicePolicy};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
 #[global_allocator]
@@ -23,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         service,
         timeout: Duration::from_secs(30),
         connect_timeout: Duration::from_secs(2),
-        retries: 2,
+        retry: RetryPolicy::default(),
+        budget: BudgetId(0),
     };
     let path = PathPattern::parse("/*").ok_or("a pattern")?;
     let snapshot = Snapshot {
@@ -32,9 +36,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             balance: Balance::RoundRobin,
             probe: ProbePolicy::default(),
             call,
+            guard: GuardPolicy::default(),
         }],
         router: Router::new([(Pattern { host: None, path, methods: Methods::ALL }, RouteId(0))]),
-        routes: vec![RoutePolicy { call, body_max: 10 << 20, cache: None }],
+        routes: vec![RoutePolicy { call, body_max: 10 << 20, cache: None, priority: None }],
+        budgets: vec![BudgetPolicy::default()],
         ..Snapshot::default()
     };
     let members = (0_u16..).zip(upstreams).map(|(slot, &address)| Member {

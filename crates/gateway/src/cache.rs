@@ -31,7 +31,7 @@ use tokio::time::timeout_at;
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::head::strip_hop_by_hop;
-use crate::perform::perform;
+use crate::perform::{Standing, perform};
 use crate::respond::Problem;
 use crate::worker::Worker;
 use fetch::Fetch;
@@ -51,7 +51,7 @@ struct Asking {
     worker: Rc<Worker>,
     policy: CachePolicy,
     call: CallPolicy,
-    balance: u64,
+    standing: Standing,
     key: Key,
     head: Rc<request::Parts>,
 }
@@ -68,14 +68,14 @@ pub(crate) async fn answer(
     worker: &Rc<Worker>,
     policy: CachePolicy,
     call: CallPolicy,
-    balance: u64,
+    standing: Standing,
     request: Request<RequestBody>,
 ) -> Result<Response<ResponseBody>, Problem> {
     let Some(key) = Key::of(&request).filter(|_| is_eligible(&request)) else {
-        return pass(worker, call, balance, request).await;
+        return pass(worker, call, standing, request).await;
     };
     let (head, _empty) = request.into_parts();
-    let asking = Asking { worker: Rc::clone(worker), policy, call, balance, key, head: Rc::new(head) };
+    let asking = Asking { worker: Rc::clone(worker), policy, call, standing, key, head: Rc::new(head) };
     asking.answer().await
 }
 
@@ -83,13 +83,13 @@ pub(crate) async fn answer(
 async fn pass(
     worker: &Rc<Worker>,
     call: CallPolicy,
-    balance: u64,
+    standing: Standing,
     request: Request<RequestBody>,
 ) -> Result<Response<ResponseBody>, Problem> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let why = if is_read { Forwarded::Bypass } else { Forwarded::Method };
     let change = Change::of(worker, &request);
-    let mut response = perform(worker, call, balance, request).await?;
+    let mut response = perform(worker, call, standing, request).await?;
     if let Some(change) = change {
         change.happened(response.status(), response.headers());
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use floodway_policy::admission::Class;
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::{Methods, Routed};
 use floodway_policy::snapshot::{Limits, RoutePolicy};
@@ -16,7 +17,7 @@ use crate::cache;
 use crate::connection::Client;
 use crate::head::{self, REQUEST_ID, RequestId};
 use crate::http1::is_authority;
-use crate::perform::perform;
+use crate::perform::{Standing, perform};
 use crate::respond::Problem;
 use crate::tunnel::{self, Tunnel};
 use crate::worker::Worker;
@@ -106,17 +107,18 @@ pub(crate) async fn send_on(
     }
     let asker = head::say_who_asks(request.headers_mut(), client, &id.value());
     *request.version_mut() = Version::HTTP_11;
-    let balance = key(asker);
+    let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
+    let standing = Standing { key: key(asker), class: class(route, header) };
     if let Some(policy) = route.cache.filter(|_| !may_switch) {
         // Boxed, as it would make the future of every request as large.
-        let answer = Box::pin(cache::answer(worker, policy, route.call, balance, request));
+        let answer = Box::pin(cache::answer(worker, policy, route.call, standing, request));
         let mut response = answer.await?;
         *response.version_mut() = Version::HTTP_11;
         response.headers_mut().insert(REQUEST_ID, id.value());
         return Ok(Answer { response, tunnel: None });
     }
     let change = cache::Change::of(worker, &request);
-    let mut response = perform(worker, route.call, balance, request).await?;
+    let mut response = perform(worker, route.call, standing, request).await?;
     if let Some(change) = change {
         change.happened(response.status(), response.headers());
     }
@@ -188,6 +190,11 @@ fn adopt_authority(request: &mut Request<Incoming>) -> Result<(), Problem> {
     }
     let is_well = request.headers().get(HOST).is_some_and(|host| is_authority(host.as_bytes()));
     if is_well { Ok(()) } else { Err(bad) }
+}
+
+/// How much a request matters, by its headers.
+pub(crate) fn class<'a>(route: &RoutePolicy, header: impl Fn(&str) -> Option<&'a [u8]>) -> Class {
+    route.priority.as_ref().map_or(Class::NORMAL, |priority| priority.class(header(&priority.header)))
 }
 
 /// The route of a request.

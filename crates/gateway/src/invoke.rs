@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
+use floodway_policy::admission::Class;
 use floodway_policy::exchange::Refusal;
 use http::{Request, Response};
 
 use crate::body::RequestBody;
-use crate::perform::perform;
+use crate::perform::{Standing, perform};
 use crate::worker::Worker;
 
 /// Calls the services of this system by one worker.
@@ -42,8 +43,8 @@ impl Invoke for Caller {
             let unknown = || InvokeError::UnknownService { service: service.to_owned() };
             let id = self.worker.snapshot.service(service).ok_or_else(unknown)?;
             let call = *self.worker.snapshot.call(id).ok_or_else(unknown)?;
-            let key = self.worker.random();
-            match perform(&self.worker, call, key, request.map(RequestBody::Caller)).await {
+            let standing = Standing { key: self.worker.random(), class: Class::NORMAL };
+            match perform(&self.worker, call, standing, request.map(RequestBody::Caller)).await {
                 Ok(response) => Ok(response.map(Body::new)),
                 Err(refused) => Err(error(refused.why, service, call.timeout)),
             }
@@ -55,6 +56,12 @@ fn error(why: Refusal, service: &str, after: std::time::Duration) -> InvokeError
     let service = service.to_owned();
     match why {
         Refusal::NoEndpoint => InvokeError::NoEndpoint { service },
+        Refusal::Overloaded => {
+            InvokeError::Unreachable { service, detail: "it has more to do than it can".to_owned() }
+        }
+        Refusal::BreakerOpen => {
+            InvokeError::Unreachable { service, detail: "it fails, and is left alone for a while".to_owned() }
+        }
         Refusal::Unreachable => {
             InvokeError::Unreachable { service, detail: "no connection could be made".to_owned() }
         }

@@ -26,6 +26,7 @@ mod peer;
 mod perform;
 mod pool;
 pub mod proxy_protocol;
+mod queue;
 mod respond;
 mod stream;
 mod tasks;

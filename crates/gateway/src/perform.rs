@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use floodway_blocks::invoke::BodyError;
+use floodway_policy::admission::Class;
 use floodway_policy::exchange::{Action, Actions, AttemptId, Event, Exchange, Facts, Failure, Refusal};
 use floodway_policy::snapshot::CallPolicy;
 use floodway_policy::{EndpointId, Time};
@@ -42,6 +43,15 @@ pub(crate) struct Refused {
     pub(crate) is_too_large: bool,
 }
 
+/// What decisions may know of who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    /// The same for the same client.
+    pub(crate) key: u64,
+    /// How much the request matters.
+    pub(crate) class: Class,
+}
+
 /// What an attempt needs.
 pub(crate) struct Attempt {
     id: AttemptId,
@@ -63,8 +73,8 @@ struct Outgoing {
 
 /// What an attempt came to.
 pub(crate) enum Carried<R> {
-    /// The head of a response is there.
-    Replied(R),
+    /// The head of a response is there, with this status.
+    Replied(u16, R),
     Failed(Failure),
     /// The time was up first.
     Elapsed,
@@ -93,6 +103,9 @@ pub(crate) async fn drive<C: Carry>(
     worker.refresh();
     let mut event = Event::Arrived;
     let mut until = Time::NEVER;
+    let mut ticket = None;
+    // A reply is kept until it is decided upon: it may be dropped for another try.
+    let mut reply = None;
     loop {
         let mut attempt = None;
         for action in life.step(event) {
@@ -101,22 +114,26 @@ pub(crate) async fn drive<C: Carry>(
                     attempt = Some(Attempt { id, endpoint, connect_by, fresh });
                 }
                 Action::WakeAt(time) => until = time,
+                Action::Queue(called) => ticket = Some(called),
+                Action::Relay(_) => return Ok((reply.expect("a reply is relayed once it is there"), life)),
                 Action::Answer(why) => return Err(Some(why)),
                 // An attempt is given up by dropping its future, which has happened by now.
-                Action::Cancel(_) | Action::Relay(_) => {}
+                Action::Cancel(_) => reply = None,
             }
         }
-        let attempt = attempt.expect("an exchange that is not over sends");
+        let Some(attempt) = attempt else {
+            worker.wait(ticket.map(|ticket| (call.service, ticket)), until).await;
+            event = Event::Woke;
+            continue;
+        };
         let id = attempt.id;
         if id.0 > 0 {
             worker.counters.retries.add_one();
         }
         event = match carrier.carry(worker, &attempt, until).await {
-            Carried::Replied(reply) => {
-                for action in life.step(Event::Replied { attempt: id }) {
-                    debug_assert_eq!(action, Action::Relay(id));
-                }
-                return Ok((reply, life));
+            Carried::Replied(status, replied) => {
+                reply = Some(replied);
+                Event::Replied { attempt: id, status }
             }
             Carried::Failed(failure) => Event::Failed { attempt: id, failure },
             Carried::Elapsed => Event::Woke,
@@ -130,11 +147,12 @@ pub(crate) async fn drive<C: Carry>(
 pub(crate) async fn perform(
     worker: &Rc<Worker>,
     call: CallPolicy,
-    key: u64,
+    standing: Standing,
     request: Request<RequestBody>,
 ) -> Result<Response<Relay>, Refused> {
     let facts = Facts {
-        key,
+        key: standing.key,
+        class: standing.class,
         idempotent: is_idempotent(request.method().as_str()),
         repeatable: request.body().is_empty(),
     };
@@ -157,7 +175,7 @@ impl Carry for Outgoing {
     async fn carry(&mut self, worker: &Rc<Worker>, attempt: &Attempt, until: Time) -> Carried<Self::Reply> {
         let until = worker.clock.instant(until);
         match tokio::time::timeout_at(until, send(worker, attempt, self)).await {
-            Ok(Ok(reply)) => Carried::Replied(reply),
+            Ok(Ok(reply)) => Carried::Replied(reply.0.status().as_u16(), reply),
             Ok(Err(failure)) => Carried::Failed(failure),
             Err(_elapsed) => Carried::Elapsed,
         }
@@ -217,7 +235,7 @@ pub(crate) fn is_idempotent(method: &str) -> bool {
 
 impl Outgoing {
     fn new(request: Request<RequestBody>, facts: Facts, call: CallPolicy) -> Self {
-        let may_repeat = facts.idempotent && facts.repeatable && call.retries > 0;
+        let may_repeat = facts.idempotent && facts.repeatable && call.retry.max > 0;
         let copy = may_repeat.then(|| head_of(&request));
         let sending = (!request.body().is_empty()).then(Rc::default);
         let next = request.map(|body| Tied::new(body, sending.clone()));
@@ -262,7 +280,13 @@ impl Life {
     fn step(&mut self, event: Event) -> Actions {
         let worker = &*self.worker;
         let mut cluster = worker.cluster.borrow_mut();
-        self.exchange.step(event, worker.clock.now(), &mut worker.rng.borrow_mut(), &mut cluster)
+        let now = worker.clock.now();
+        let actions = self.exchange.step(event, now, &mut worker.rng.borrow_mut(), &mut cluster);
+        let service = self.exchange.service();
+        for ticket in cluster.take_called(service) {
+            worker.queue.call(service, ticket);
+        }
+        actions
     }
 
     /// The response was passed on.

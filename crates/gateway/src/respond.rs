@@ -27,6 +27,8 @@ pub(crate) enum Problem {
     BadRequest(&'static str),
     ConnectRefused,
     NoEndpoint,
+    Overloaded,
+    BreakerOpen,
     Unreachable,
     BadGateway,
     TimedOut,
@@ -53,6 +55,8 @@ impl Problem {
             Self::Unreachable => "FW-3502",
             Self::BadGateway => "FW-3512",
             Self::NoEndpoint => "FW-3503",
+            Self::Overloaded => "FW-3513",
+            Self::BreakerOpen => "FW-3523",
             Self::TimedOut => "FW-3504",
             Self::NotCached => "FW-3506",
         }
@@ -70,7 +74,7 @@ impl Problem {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ConnectRefused => StatusCode::NOT_IMPLEMENTED,
             Self::Unreachable | Self::BadGateway => StatusCode::BAD_GATEWAY,
-            Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoEndpoint | Self::Overloaded | Self::BreakerOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -90,6 +94,8 @@ impl Problem {
             Self::Unreachable => "no replica of the service could be reached; the request was not sent",
             Self::BadGateway => "the service broke off before it answered",
             Self::NoEndpoint => "no replica of the service is ready",
+            Self::Overloaded => "the service has more to do than it can",
+            Self::BreakerOpen => "the service fails, and is left alone for a while",
             Self::TimedOut => "the service did not answer in time",
             Self::NotCached => "the request takes only what is cached, and nothing is",
         }
@@ -158,6 +164,8 @@ impl From<Refusal> for Problem {
     fn from(why: Refusal) -> Self {
         match why {
             Refusal::NoEndpoint => Self::NoEndpoint,
+            Refusal::Overloaded => Self::Overloaded,
+            Refusal::BreakerOpen => Self::BreakerOpen,
             Refusal::Unreachable => Self::Unreachable,
             Refusal::BadGateway => Self::BadGateway,
             Refusal::TimedOut => Self::TimedOut,

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use floodway_policy::{Cluster, EndpointId, Rng, Snapshot};
+use floodway_policy::admission::Ticket;
+use floodway_policy::{Cluster, EndpointId, Rng, ServiceId, Snapshot, Time};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::watch;
 
@@ -19,6 +20,7 @@ use crate::counts::Counters;
 use crate::http1::Side;
 use crate::membership::Memberships;
 use crate::pool::Pool;
+use crate::queue::Queue;
 use crate::tasks::Tasks;
 
 /// Where a worker is in its life.
@@ -42,6 +44,7 @@ pub(crate) struct Worker {
     /// Connections to endpoints that we serve.
     pub(crate) upstreams: RefCell<Pool<Side>>,
     pub(crate) buffers: Buffers,
+    pub(crate) queue: Queue,
     pub(crate) tasks: Tasks,
     /// Shared by the workers of the node.
     pub(crate) cache: Arc<Store>,
@@ -87,11 +90,12 @@ impl Worker {
         cache: Arc<Store>,
         counters: Arc<Counters>,
         phase: watch::Receiver<Phase>,
-        connections_max: u64,
+        workers: u32,
         seed: u64,
     ) -> Self {
         let mut rng = Rng::new(seed);
-        let cluster = RefCell::new(Cluster::new(&snapshot, &mut rng));
+        let connections = snapshot.limits.connections_max;
+        let cluster = RefCell::new(Cluster::new(&snapshot, workers, &mut rng));
         Self {
             snapshot,
             clock: Clock::start(),
@@ -100,12 +104,13 @@ impl Worker {
             pool: RefCell::default(),
             upstreams: RefCell::default(),
             buffers: Buffers::default(),
+            queue: Queue::default(),
             is_draining: Cell::new(false),
             tasks: Tasks::default(),
             cache,
             counters,
             phase,
-            connections_max,
+            connections_max: u64::from(connections.div_ceil(workers)),
             memberships,
             seen: Cell::new(0),
         }
@@ -129,6 +134,15 @@ impl Worker {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.get()
+    }
+
+    /// Waits until then, or until the ticket is called.
+    pub(crate) async fn wait(&self, ticket: Option<(ServiceId, Ticket)>, until: Time) {
+        let until = self.clock.instant(until);
+        match ticket {
+            Some(place) => self.queue.wait(place, until).await,
+            None => tokio::time::sleep_until(until).await,
+        }
     }
 
     /// Takes no more connections from now on.

@@ -229,13 +229,12 @@ impl Workers {
         let counters = Arc::new(Counters::default());
         let (services, started) = mpsc::channel(SERVICES_MAX);
         let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
-        let all = u64::from(options.snapshot.limits.connections_max);
-        let connections_max = all.div_ceil(options.count.max(1) as u64);
+        let workers = u32::try_from(options.count.max(1)).unwrap_or(u32::MAX);
         let make = {
             let (snapshot, memberships) = (Arc::clone(&options.snapshot), options.memberships.clone());
             let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
             let cache = Arc::clone(&self.cache);
-            move || Worker::new(snapshot, memberships, cache, counters, phase, connections_max, seed)
+            move || Worker::new(snapshot, memberships, cache, counters, phase, workers, seed)
         };
         let shutdown = self.shutdown.clone();
         // One of them looks after the files for all.

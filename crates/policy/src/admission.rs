@@ -7,6 +7,7 @@
 //! for a part of the time only, the lower the shorter, so that under overload the lowest are refused first.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -75,7 +76,33 @@ struct Waiting {
     until: Time,
 }
 
+/// Where a request says how much it matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriorityPolicy {
+    /// The header, in lower case.
+    pub header: String,
+    /// Where it says nothing that is known.
+    pub default: Class,
+}
+
+impl PriorityPolicy {
+    /// The class that the value of the header names.
+    pub fn class(&self, value: Option<&[u8]>) -> Class {
+        value.and_then(Class::named).unwrap_or(self.default)
+    }
+}
+
 impl Class {
+    /// The classes by name.
+    pub const NAMED: [(&'static str, Self); Self::COUNT] =
+        [("critical", Self(0)), ("normal", Self(1)), ("low", Self(2)), ("background", Self(3))];
+
+    /// The class of this name, in any case.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        let named = Self::NAMED.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        named.map(|(_, class)| *class)
+    }
+
     /// Classes there are.
     pub const COUNT: usize = 4;
     /// What matters least.

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::admission::PriorityPolicy;
 use crate::balance::Balance;
 use crate::budget::BudgetPolicy;
 use crate::delivery::DeliveryPolicy;
@@ -80,6 +81,8 @@ pub struct RoutePolicy {
     pub body_max: u64,
     /// How its responses are cached, if they are.
     pub cache: Option<CachePolicy>,
+    /// Where its requests say how much they matter.
+    pub priority: Option<PriorityPolicy>,
 }
 
 /// What the gateway accepts from clients.

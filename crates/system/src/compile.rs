@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{RouteId, Router};
-use floodway_policy::snapshot::{CallPolicy, RoutePolicy, ServicePolicy, TopicsPolicy};
+use floodway_policy::snapshot::{BudgetId, CallPolicy, RoutePolicy, ServicePolicy, TopicsPolicy};
 use floodway_policy::{ServiceId, Snapshot};
 
 use crate::model::{Route, Service, System, Topics};
 
 /// Replicas are near: a connection that takes longer will hardly be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Tries of a call between services after the first, where trying again is safe.
-const CALL_RETRIES: u8 = 2;
 
 impl System {
     /// The configuration that the gateway and a simulator run by. Services, routes and topics keep
@@ -22,10 +22,12 @@ impl System {
         Snapshot {
             services: (0..)
                 .zip(&self.services)
-                .map(|(place, service)| policy(ServiceId(place), service))
+                .zip(routes.len()..)
+                .map(|((place, service), budget)| policy(ServiceId(place), budget_id(budget), service))
                 .collect(),
             router: Router::new(patterns),
-            routes: routes.iter().map(route_policy).collect(),
+            routes: (0..).zip(routes).map(|(place, route)| route_policy(BudgetId(place), route)).collect(),
+            budgets: self.budgets(routes),
             limits: self.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default(),
             cache_bytes_max: self
                 .gateway
@@ -40,27 +42,47 @@ impl System {
             topics: self.topics.iter().map(topics_policy).collect(),
         }
     }
+
+    /// One for each route, then one for each service.
+    fn budgets(&self, routes: &[Route]) -> Vec<BudgetPolicy> {
+        let of_routes = routes.iter().map(|route| route.budget);
+        of_routes.chain(self.services.iter().map(|_| BudgetPolicy::default())).collect()
+    }
 }
 
-fn policy(id: ServiceId, service: &Service) -> ServicePolicy {
+fn budget_id(place: usize) -> BudgetId {
+    BudgetId(u16::try_from(place).unwrap_or(u16::MAX))
+}
+
+fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
     ServicePolicy {
         name: service.name.clone(),
         balance: service.balance,
         probe: service.health.policy,
-        call: call(id, service.timeout, CALL_RETRIES),
+        call: CallPolicy {
+            service: id,
+            timeout: service.timeout,
+            connect_timeout: CONNECT_TIMEOUT,
+            retry: RetryPolicy::default(),
+            budget,
+        },
+        guard: service.guard,
     }
 }
 
-const fn route_policy(route: &Route) -> RoutePolicy {
+fn route_policy(budget: BudgetId, route: &Route) -> RoutePolicy {
     RoutePolicy {
-        call: call(route.to, route.timeout, route.retries),
+        call: CallPolicy {
+            service: route.to,
+            timeout: route.timeout,
+            connect_timeout: route.connect_timeout,
+            retry: route.retry,
+            budget,
+        },
         body_max: route.body_max,
         cache: route.cache,
+        priority: route.priority.clone(),
     }
-}
-
-const fn call(service: ServiceId, timeout: Duration, retries: u8) -> CallPolicy {
-    CallPolicy { service, timeout, connect_timeout: CONNECT_TIMEOUT, retries }
 }
 
 fn topics_policy(topics: &Topics) -> TopicsPolicy {

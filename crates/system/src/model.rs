@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use floodway_blocks::engine::OptionValue;
+use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::Balance;
+use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::delivery::DeliveryPolicy;
+use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
 use floodway_policy::snapshot::Limits;
 use floodway_policy::trust::TrustedProxies;
@@ -81,6 +85,8 @@ pub struct Service {
     pub weights: Vec<Weight>,
     /// Time for a call to it from another service.
     pub timeout: Duration,
+    /// What protects it.
+    pub guard: GuardPolicy,
 }
 
 /// Where the replicas of a service come from.
@@ -189,8 +195,14 @@ pub struct Route {
     pub to: ServiceId,
     /// Time until the head of the response must be there, all tries included.
     pub timeout: Duration,
+    /// Time for one connection to be made.
+    pub connect_timeout: Duration,
     /// Tries after the first, where trying again is safe.
-    pub retries: u8,
+    pub retry: RetryPolicy,
+    /// What may be spent on them.
+    pub budget: BudgetPolicy,
+    /// How much a request matters.
+    pub priority: Option<PriorityPolicy>,
     /// Largest request body in bytes.
     pub body_max: u64,
     /// How its responses are cached, if they are.

@@ -49,7 +49,7 @@ impl Fetch<'_> {
         let stamp = store.stamp(&asking.key);
         let (request, is_unconditional) = self.request(&found);
         let asked = store.now();
-        let came = perform(&asking.worker, asking.call, asking.balance, request).await;
+        let came = perform(&asking.worker, asking.call, asking.standing, request).await;
         let stale = match found {
             Found::Fit(cached) => Some(cached),
             Found::Nothing { .. } | Found::Others { .. } => None,

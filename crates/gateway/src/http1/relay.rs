@@ -18,6 +18,7 @@ use super::side::{READ_MAX, Side};
 use super::write::{Ending, Then};
 use super::{Served, Taken, Unserved, Visit, write};
 use crate::alarm::Alarm;
+use crate::forward::class;
 use crate::head::RequestId;
 use crate::perform::{Attempt, Carried, Carry, Life, drive, is_idempotent};
 use crate::pool::Keep;
@@ -80,6 +81,7 @@ pub(super) async fn relay(
     let Visit { client, side, alarm, .. } = visit;
     let worker = &Rc::clone(&client.worker);
     let idempotent = is_idempotent(head.method.text(&side.bytes));
+    let class = class(route, |name| field(&side.bytes, fields, name));
     let mut first = worker.buffers.take();
     first.reserve(head.len + 256);
     let asker = write::asker(&side.bytes, fields, client);
@@ -87,7 +89,8 @@ pub(super) async fn relay(
     let asker = asker.map_or(client.peer.address, |asker| asker.address);
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
-    let facts = Facts { key: crate::forward::key(asker), idempotent, repeatable: framing == Framing::Empty };
+    let facts =
+        Facts { key: crate::forward::key(asker), idempotent, repeatable: framing == Framing::Empty, class };
     let body = Pump::new(worker.buffers.take(), framing, framing == Framing::Chunked, route.body_max);
     let owes_100 = head.waits_for_100 && framing != Framing::Empty && side.bytes.is_empty();
     let mut request = Request {
@@ -117,6 +120,12 @@ pub(super) async fn relay(
     }
 }
 
+/// The value of the first header of this name.
+fn field<'a>(bytes: &'a [u8], fields: &[Field], name: &str) -> Option<&'a [u8]> {
+    let is_it = |field: &&Field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes());
+    fields.iter().find(is_it).map(|field| field.value.of(bytes))
+}
+
 /// Puts a small body that is there already behind its head. Returns the framing of what is left.
 fn take_whole_body(first: &mut BytesMut, bytes: &mut BytesMut, framing: Framing) -> Framing {
     match framing {
@@ -144,7 +153,7 @@ impl Carry for Request<'_> {
         (self.first_sent, self.is_sent, self.interim_left) = (0, false, INTERIM_MAX);
         let carried = poll_fn(|cx| self.poll(cx, worker, &mut upstream)).await;
         match carried {
-            Carried::Replied(head) => Carried::Replied(Reply { upstream, head }),
+            Carried::Replied(status, head) => Carried::Replied(status, Reply { upstream, head }),
             Carried::Failed(failure) => Carried::Failed(failure),
             Carried::Elapsed => Carried::Elapsed,
             Carried::Abandoned => Carried::Abandoned,
@@ -234,7 +243,7 @@ impl Request<'_> {
                         side.bytes.advance(head.len);
                         continue;
                     }
-                    Ok(Some(head)) => return Poll::Ready(Carried::Replied(head)),
+                    Ok(Some(head)) => return Poll::Ready(Carried::Replied(head.status, head)),
                     Ok(None) if side.bytes.len() < HEAD_MAX => {}
                     Ok(None) => return Poll::Ready(Carried::Failed(Failure::Malformed)),
                     Err(error) => {

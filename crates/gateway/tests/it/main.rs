@@ -13,6 +13,7 @@ mod headers;
 mod http2;
 mod limits;
 mod proxy_protocol;
+mod resilience;
 mod routing;
 mod smuggling;
 mod support;

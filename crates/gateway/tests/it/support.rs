@@ -7,11 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use floodway_gateway::{Counts, Listen, Memberships, Workers, WorkersOptions};
+use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::Balance;
+use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
-use floodway_policy::snapshot::{CallPolicy, Limits, RoutePolicy, ServicePolicy};
+use floodway_policy::snapshot::{BudgetId, CallPolicy, Limits, RoutePolicy, ServicePolicy};
 use floodway_policy::trust::{Network, TrustedProxies};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
@@ -27,6 +31,10 @@ pub(crate) struct Builder {
     listen: Listen,
     trusted: Vec<Network>,
     cache_bytes_max: u64,
+    retry: RetryPolicy,
+    budget: BudgetPolicy,
+    guard: GuardPolicy,
+    priority: Option<PriorityPolicy>,
 }
 
 /// A running gateway.
@@ -48,6 +56,10 @@ pub(crate) fn builder() -> Builder {
         limits: Limits::default(),
         timeout: Duration::from_secs(5),
         workers: 2,
+        retry: RetryPolicy::default(),
+        budget: BudgetPolicy::default(),
+        guard: GuardPolicy::default(),
+        priority: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         trusted: Vec::new(),
         cache_bytes_max: 64 << 20,
@@ -104,6 +116,28 @@ impl Builder {
         self
     }
 
+    /// How all requests are tried again.
+    pub(crate) fn retry(mut self, change: impl FnOnce(&mut RetryPolicy)) -> Self {
+        change(&mut self.retry);
+        self
+    }
+
+    pub(crate) fn budget(mut self, budget: BudgetPolicy) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// What protects each service.
+    pub(crate) fn guard(mut self, change: impl FnOnce(&mut GuardPolicy)) -> Self {
+        change(&mut self.guard);
+        self
+    }
+
+    pub(crate) fn priority(mut self, policy: PriorityPolicy) -> Self {
+        self.priority = Some(policy);
+        self
+    }
+
     pub(crate) fn one_worker(mut self) -> Self {
         self.workers = 1;
         self
@@ -114,18 +148,21 @@ impl Builder {
             service: ServiceId(u16::try_from(service).expect("few")),
             timeout: self.timeout,
             connect_timeout: Duration::from_secs(1),
-            retries: 2,
+            retry: self.retry,
+            budget: BudgetId(0),
         };
         let services = self.services.iter().enumerate().map(|(index, (balance, _))| ServicePolicy {
             name: format!("service-{index}"),
             balance: *balance,
             probe: ProbePolicy::default(),
             call: call(index),
+            guard: self.guard,
         });
         let routes = self.routes.iter().map(|(_, service, cache)| RoutePolicy {
             call: call(*service),
             body_max: self.limits.body_max,
             cache: *cache,
+            priority: self.priority.clone(),
         });
         let has_cache = self.routes.iter().any(|(.., cache)| cache.is_some());
         let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, (pattern, ..))| (pattern.clone(), id));
@@ -133,6 +170,7 @@ impl Builder {
             services: services.collect(),
             router: Router::new(patterns),
             routes: routes.collect(),
+            budgets: vec![self.budget],
             limits: self.limits,
             cache_bytes_max: has_cache.then_some(self.cache_bytes_max),
             topics: Vec::new(),

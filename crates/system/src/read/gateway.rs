@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use floodway_policy::ServiceId;
+use floodway_policy::admission::{Class, PriorityPolicy};
+use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::retry::{Backoff, RetryPolicy, Statuses};
 use floodway_policy::routing::{Methods, PathPattern, Pattern};
 use floodway_policy::snapshot::Limits;
 use floodway_policy::trust::TrustedProxies;
@@ -117,13 +120,37 @@ impl Reader<'_> {
                 pattern,
                 to,
                 timeout: fields.duration("timeout"),
-                retries: fields.whole("retries"),
+                connect_timeout: fields.duration("connect-timeout"),
+                retry: self.retry(fields),
+                budget: budget(fields),
+                priority: fields.given("priority").and_then(|_| fields.object("priority")).map(priority),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
                 // Only where it is given: without it nothing is cached.
                 cache: fields.given("cache").and_then(|_| fields.object("cache")).map(cache),
             });
         }
         routes
+    }
+
+    fn retry(&mut self, route: &Fields) -> RetryPolicy {
+        let empty = Fields::empty(route.span);
+        let retry = route.object("retry").unwrap_or(&empty);
+        let mut statuses = Statuses::NONE;
+        for item in retry.list("statuses") {
+            let Kind::Integer(status) = item.kind else { continue };
+            if let Some(with) = u16::try_from(status).ok().and_then(|status| statuses.with(status)) {
+                statuses = with;
+            } else {
+                let mistake = Mistake::at(item.span, Code::OutOfRange, "no retry can help with this status");
+                self.mistake(mistake.expected("expected 429, or 500 to 514"));
+            }
+        }
+        RetryPolicy {
+            max: retry.whole("max"),
+            statuses,
+            try_timeout: retry.get("try-timeout").map(|_| retry.duration("try-timeout")),
+            backoff: Backoff { initial: retry.duration("pause"), max: retry.duration("pause-max") },
+        }
     }
 
     fn target(&mut self, file: &Fields, route: &Fields) -> ServiceId {
@@ -179,6 +206,17 @@ fn limits(gateway: &Fields) -> Limits {
         idle_timeout: limits.duration("idle-timeout"),
         connections_max: limits.whole("connections"),
     }
+}
+
+fn priority(priority: &Fields) -> PriorityPolicy {
+    let default = Class::named(priority.text("default").as_bytes()).unwrap_or(Class::NORMAL);
+    PriorityPolicy { header: priority.text("header").to_ascii_lowercase(), default }
+}
+
+fn budget(route: &Fields) -> BudgetPolicy {
+    let empty = Fields::empty(route.span);
+    let retry = route.object("retry").unwrap_or(&empty);
+    BudgetPolicy { percent: retry.whole("budget"), per_second: retry.whole("budget-min") }
 }
 
 fn cache(cache: &Fields) -> CachePolicy {

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use floodway_policy::Weight;
+use floodway_policy::adaptive::AdaptivePolicy;
+use floodway_policy::admission::{AdmissionPolicy, Limit};
 use floodway_policy::balance::Balance;
+use floodway_policy::breaker::BreakerPolicy;
+use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 
 use super::Reader;
@@ -38,6 +42,32 @@ impl Reader<'_> {
             source,
             balance: balance.unwrap_or_default(),
             timeout: fields.duration("timeout"),
+            guard: GuardPolicy {
+                breaker: fields.given("breaker").and_then(|_| fields.object("breaker")).map(breaker),
+                admission: fields
+                    .given("concurrency")
+                    .and_then(|_| fields.object("concurrency"))
+                    .map(|concurrency| self.admission(concurrency)),
+            },
+        }
+    }
+
+    fn admission(&mut self, concurrency: &Fields) -> AdmissionPolicy {
+        let (min, max) = (concurrency.whole("min"), concurrency.whole("max"));
+        if let Some(span) = concurrency.given("min").filter(|_| min > max) {
+            let message = format!("`min` is above `max`, which is {max}");
+            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help("lower `min`, or raise `max`"));
+        }
+        if concurrency.given("limit").is_some() {
+            for name in ["min", "max"] {
+                self.refuse_both(concurrency, "limit", name);
+            }
+        }
+        let limit = concurrency.get("limit").map(|_| Limit::Fixed(concurrency.whole("limit")));
+        AdmissionPolicy {
+            limit: limit.unwrap_or(Limit::Adaptive(AdaptivePolicy { min, max })),
+            queue_max: concurrency.whole("queue"),
+            queue_time: concurrency.duration("wait"),
         }
     }
 
@@ -149,6 +179,16 @@ impl Reader<'_> {
 }
 
 /// `None` where it is not known.
+fn breaker(breaker: &Fields) -> BreakerPolicy {
+    BreakerPolicy {
+        percent: breaker.whole("percent"),
+        volume: breaker.whole("volume"),
+        window: breaker.duration("window"),
+        open: breaker.duration("open"),
+        tries: breaker.whole("tries"),
+    }
+}
+
 fn balance(fields: &Fields) -> Option<Balance> {
     let name = fields.text("balance");
     Balance::NAMED.iter().find(|(known, _)| *known == name).map(|(_, balance)| *balance)

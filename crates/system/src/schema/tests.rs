@@ -41,7 +41,9 @@ services:
     replicas: "${env:SET}"
     health: { http: /healthz, delay: 5s, timeout: 1s, period: 5s, success: 1, failure: 3 }
     timeout: 30s
-  legacy: { at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true } }
+    breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 }
+    concurrency: { limit: 100, queue: 100, wait: 1s }
+  legacy: { at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
 gateway:
   listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", tls: true, proxy-protocol: true }]
   tls: { certificates: [{ cert: shop.pem, key: shop.key }], client: { ca: clients.pem, required: true } }
@@ -49,7 +51,7 @@ gateway:
   limits: { header-bytes: 32KiB, headers: 100, body: 10MiB, handshake-timeout: 10s, header-timeout: 10s, idle-timeout: 75s, connections: 10000 }
   cache: { memory: 256MiB }
   routes:
-    - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, timeout: 2s, retries: 2, body: 1MiB }
+    - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, timeout: 2s, connect-timeout: 1s, priority: { header: x-priority, default: low }, body: 1MiB, retry: { max: 2, statuses: [503], try-timeout: 500ms, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 } }
     - { match: { path: "/*", method: [GET, PUT] }, to: legacy, cache: { fresh: 30s, heuristic: 1d, stale-while-revalidate: 5m, stale-if-error: 0s, body: 8MiB, wait: 5s, obey-clients: false } }
 stores: { orders: { engine: embedded, durability: none, outbox: { topics: events, topic: orders } } }
 topics: { events: { engine: embedded, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s } }

@@ -1,6 +1,7 @@
 //! Every key of the system file.
 
 use floodway_blocks::Block;
+use floodway_policy::admission::Class;
 use floodway_policy::balance::Balance;
 
 mod front;
@@ -20,6 +21,16 @@ const LITERAL: Shape = Shape::One(Form::Literal);
 const ADDRESS: Shape = Shape::One(Form::Address);
 const BODY: Shape = Shape::One(Form::Size { min: 0, max: 1 << 40 });
 const METHOD: Shape = Shape::Choice(&METHODS);
+const RETRIED_STATUS: Shape = integer(429, 514);
+const CLASSES: [&str; Class::COUNT] = {
+    let mut names = [""; Class::COUNT];
+    let mut place = 0;
+    while place < names.len() {
+        names[place] = Class::NAMED[place].0;
+        place += 1;
+    }
+    names
+};
 const WEIGHT: Shape = integer(1, 1_000_000);
 const COUNT: Shape = integer(0, COUNT_MAX);
 const EMPTY: super::Need = Optional("as if it were empty");
@@ -197,6 +208,18 @@ static SERVICE: Object = Object {
             "A weight for each replica or address; only with `balance: weighted`.",
         ),
         field("timeout", DURATION, Default("30s"), "Time for a call to it from another service."),
+        field(
+            "breaker",
+            Shape::Object(&BREAKER),
+            Optional("never opens"),
+            "Leaves it alone while it fails; `{}` for all defaults.",
+        ),
+        field(
+            "concurrency",
+            Shape::Object(&CONCURRENCY),
+            Optional("no bound"),
+            "Bounds what it gets at once; `{}` finds the bound by itself.",
+        ),
     ],
 };
 
@@ -353,11 +376,13 @@ static ROUTE: Object = Object {
             Default("30s"),
             "Time until the head of the response must be there, all tries included.",
         ),
+        field("connect-timeout", DURATION, Default("1s"), "Time for one connection to be made."),
+        field("retry", Shape::Object(&RETRY), EMPTY, "When a request is tried again."),
         field(
-            "retries",
-            integer(0, 5),
-            Default("2"),
-            "Tries on other replicas, when nothing was sent to the one before.",
+            "priority",
+            Shape::Object(&PRIORITY),
+            Optional("all are `normal`"),
+            "How much a request matters: who waits and who is refused first where a service has a `concurrency`.",
         ),
         field("body", BODY, Optional("the gateway's limit"), "Largest body of a request."),
         field(
@@ -366,6 +391,78 @@ static ROUTE: Object = Object {
             Optional("nothing is cached"),
             "Store responses and serve them again; `{}` for all defaults.",
         ),
+    ],
+};
+
+static RETRY: Object = Object {
+    name: "retry",
+    doc: "Tries a request again where that is safe: what never reached a replica, and what may happen twice and has no body, or a small one. The first time elsewhere at once, then after pauses that double.",
+    fields: &[
+        field("max", integer(0, 5), Default("2"), "Tries after the first."),
+        field(
+            "statuses",
+            Shape::List { item: &RETRIED_STATUS, max: 16 },
+            Optional("none"),
+            "Statuses that are tried again: 429, or 500 to 514.",
+        ),
+        field(
+            "try-timeout",
+            DURATION,
+            Optional("the route's `timeout`"),
+            "A try without the head of a response after this time is given up for another one.",
+        ),
+        field("pause", DURATION, Default("25ms"), "The first pause, half of it left to chance."),
+        field("pause-max", DURATION, Default("250ms"), "No pause is longer."),
+        field(
+            "budget",
+            integer(0, 100),
+            Default("20"),
+            "Retries per hundred requests, of those that had reached a replica.",
+        ),
+        field(
+            "budget-min",
+            integer(0, 1_000_000),
+            Default("10"),
+            "Such retries per second that there may be whatever the load.",
+        ),
+    ],
+};
+
+static PRIORITY: Object = Object {
+    name: "priority",
+    doc: "Reads from a header how much a request matters: `critical`, `normal`, `low` or `background`.",
+    fields: &[
+        field("header", Shape::One(Form::Header), Default("x-priority"), "The header."),
+        field("default", Shape::Choice(&CLASSES), Default("normal"), "Where it says nothing that is known."),
+    ],
+};
+
+static BREAKER: Object = Object {
+    name: "breaker",
+    doc: "Leaves a service alone for a while that fails most requests. Each worker of the node has its own.",
+    fields: &[
+        field("percent", integer(1, 100), Default("50"), "It opens where so many of a hundred failed ..."),
+        field("volume", integer(1, 1_000_000), Default("20"), "... of so many at least ..."),
+        field("window", DURATION, Default("10s"), "... within this time."),
+        field("open", DURATION, Default("5s"), "So long nothing is sent; then a few tries are."),
+        field("tries", integer(1, 1_000), Default("3"), "So many of them must succeed for it to close."),
+    ],
+};
+
+static CONCURRENCY: Object = Object {
+    name: "concurrency",
+    doc: "Bounds what a service gets at once; the rest waits in a short queue or is refused. The workers of the node share it out.",
+    fields: &[
+        field(
+            "limit",
+            integer(1, 1_000_000),
+            Optional("found by itself, by how long answers take"),
+            "Requests in flight.",
+        ),
+        field("min", integer(1, 1_000_000), Default("4"), "A limit that is found is never lower."),
+        field("max", integer(1, 1_000_000), Default("1000"), "A limit that is found is never higher."),
+        field("queue", integer(0, 1_000_000), Default("100"), "Requests that may wait."),
+        field("wait", DURATION, Default("1s"), "The longest that one waits."),
     ],
 };
 
