@@ -28,6 +28,7 @@ pub(crate) enum RequestBody {
 
 /// What is sent to a client.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are the large one, and a box would cost each of them")]
 pub(crate) enum ResponseBody {
     /// A service's.
     Relay(Relay),

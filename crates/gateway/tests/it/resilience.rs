@@ -198,7 +198,7 @@ fn a_client_that_leaves_the_queue_leaves_no_hole() {
 #[test]
 fn a_service_that_fails_is_left_alone_for_a_while() {
     let bad = Upstream::always(500, "no");
-    let breaker = BreakerPolicy { volume: 5, open: Duration::from_secs(60), ..BreakerPolicy::default() };
+    let breaker = BreakerPolicy { volume: 5, open: Duration::from_mins(1), ..BreakerPolicy::default() };
     let gateway = builder()
         .service(&[bad.address()])
         .route("/*", &[], 0)

@@ -138,6 +138,7 @@ mod tests {
             balance: Balance::RoundRobin,
             weights: Vec::new(),
             timeout: std::time::Duration::from_secs(1),
+            guard: floodway_policy::guard::GuardPolicy::default(),
         }
     }
 
