@@ -13,6 +13,7 @@
 mod fetch;
 mod flights;
 mod head;
+mod hit;
 mod serve;
 mod store;
 mod tee;
@@ -40,6 +41,7 @@ use head::Head;
 use serve::Served;
 use store::{Cached, Found, Key};
 
+pub(crate) use hit::Hit;
 pub(crate) use store::Store;
 pub(crate) use tee::Tee;
 

@@ -6,6 +6,7 @@
 
 mod adapt;
 mod decode;
+mod hit;
 mod parse;
 mod pump;
 mod relay;

@@ -13,6 +13,7 @@ use http_body::Body as _;
 
 use super::flights::{Landing, Lead};
 use super::head::{self, Head};
+use super::hit::lines;
 use super::serve::{self, Served};
 use super::store::{Cached, Found, Stamp};
 use super::tee::{self, Filling, Passed, Tee};
@@ -169,7 +170,8 @@ impl Fetch<'_> {
                 let headers = head::compact(&merged, facts.excluded());
                 let named = tags(&Head(came.response.headers()));
                 let tags = if named.is_empty() { stale.tags.clone() } else { named };
-                let cached = Arc::new(Cached { facts, status, headers, body: stale.body.clone(), tags });
+                let (lines, body) = (lines(status, &headers), stale.body.clone());
+                let cached = Arc::new(Cached { facts, status, headers, lines, body, tags });
                 store.insert(&asking.key, came.stamp, Arc::clone(&cached));
                 Ok(cached)
             }
@@ -205,7 +207,9 @@ impl Fetch<'_> {
             status: came.response.status(),
             headers: head::compact(came.response.headers(), facts.excluded()),
             tags: tags(&Head(came.response.headers())),
+            // Both come with the end of the body.
             body: Bytes::new(),
+            lines: Bytes::new(),
             facts,
         };
         let held = self.held_by_client(&cached, &came).then(|| self.serve(&cached, said));

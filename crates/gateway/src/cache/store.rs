@@ -2,24 +2,23 @@
 //!
 //! A hit takes a shared lock on one of many shards for as long as it takes to count up a reference.
 
-use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use floodway_policy::Time;
-use floodway_policy::http_cache::{CachePolicy, Stored, Wall};
+use floodway_policy::http_cache::{CachePolicy, Headers, Stored, Wall};
 use floodway_policy::rng::hash_bytes;
 use http::header::{HOST, HeaderMap};
 use http::{Request, StatusCode};
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
 use super::flights::Flights;
 use super::head::Head;
 use crate::clock::Clock;
-use crate::head::FORWARDED_PROTO;
+use crate::head::{FORWARDED_HOST, FORWARDED_PROTO};
 
 /// What an entry and a response take beside their texts; about.
 const OVERHEAD: usize = 256;
@@ -30,8 +29,9 @@ const SHARDS_MAX: u64 = 64;
 const ENTRY_BYTES: u64 = 16 << 10;
 /// Locks that writers of a key take in turn.
 const TURNS: usize = 64;
-/// Counters of what was made invalid, by key.
-const EPOCHS: usize = 1024;
+/// Counters of what was made invalid, by key. Keys that share one keep each other's responses from being
+/// stored while one changes, so there are many.
+const EPOCHS: usize = 1 << 16;
 
 /// The stored responses of a node.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct Store {
     clock: Clock,
     bytes_max: u64,
     turns: Box<[Mutex<()>]>,
-    epochs: Box<[AtomicU64]>,
+    epochs: Box<[AtomicU32]>,
     purges: AtomicU64,
     filling: AtomicU64,
 }
@@ -50,9 +50,19 @@ pub(crate) struct Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Key {
     is_https: bool,
-    /// In lower case, with the port.
+    /// In lower case, with the port: as clients give it, also where a trusted proxy says so.
     pub(super) host: Box<str>,
     target: Box<str>,
+    /// The host that a proxy asked for, where that is another.
+    asked_host: Option<Box<str>>,
+}
+
+/// A key that is only looked for, of a client that asked itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyRef<'a> {
+    pub(super) is_https: bool,
+    pub(super) host: &'a str,
+    pub(super) target: &'a str,
 }
 
 /// A stored response.
@@ -61,6 +71,8 @@ pub(super) struct Cached {
     pub(super) facts: Stored,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// The status and the headers as HTTP/1.1 has them.
+    pub(super) lines: Bytes,
     pub(super) body: Bytes,
     pub(super) tags: Box<[Box<str>]>,
 }
@@ -87,7 +99,7 @@ pub(super) enum Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
     purges: u64,
-    epoch: u64,
+    epoch: u32,
 }
 
 /// Which responses are taken out of the cache.
@@ -134,7 +146,7 @@ impl Store {
             clock: Clock::start(),
             bytes_max,
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
-            epochs: (0..EPOCHS).map(|_| AtomicU64::default()).collect(),
+            epochs: (0..if bytes_max == 0 { 1 } else { EPOCHS }).map(|_| AtomicU32::default()).collect(),
             purges: AtomicU64::default(),
             filling: AtomicU64::default(),
         }
@@ -156,19 +168,18 @@ impl Store {
 
     /// What stands for a request with this head; of several, the last stored.
     pub(super) fn find(&self, key: &Key, head: &HeaderMap, now: Time) -> Found {
-        let Some(entry) = self.entries.get(key) else { return Found::Nothing { is_pass: false } };
-        let is_pass = entry.pass_until > now;
-        match entry.variants.iter().rev().find(|cached| cached.facts.matches(&Head(head))) {
-            Some(cached) => Found::Fit(Arc::clone(cached)),
-            None if entry.variants.is_empty() => Found::Nothing { is_pass },
-            None => Found::Others { is_pass },
-        }
+        found(self.entries.get(key), &Head(head), now)
+    }
+
+    /// The same, by what is looked for alone.
+    pub(super) fn find_by(&self, key: &KeyRef<'_>, head: &impl Headers, now: Time) -> Found {
+        found(self.entries.get(key), head, now)
     }
 
     pub(super) fn stamp(&self, key: &Key) -> Stamp {
         Stamp {
             purges: self.purges.load(Ordering::SeqCst),
-            epoch: self.epochs[key.bucket(EPOCHS)].load(Ordering::SeqCst),
+            epoch: self.epochs[key.bucket(self.epochs.len())].load(Ordering::SeqCst),
         }
     }
 
@@ -210,7 +221,7 @@ impl Store {
     /// Takes out all that is stored under a key, and what is on its way there.
     pub(super) fn invalidate(&self, key: &Key) {
         let _turn = self.turn(key);
-        self.epochs[key.bucket(EPOCHS)].fetch_add(1, Ordering::SeqCst);
+        self.epochs[key.bucket(self.epochs.len())].fetch_add(1, Ordering::SeqCst);
         self.entries.remove(key);
     }
 
@@ -259,6 +270,16 @@ impl Store {
     }
 }
 
+fn found(entry: Option<Arc<Entry>>, head: &impl Headers, now: Time) -> Found {
+    let Some(entry) = entry else { return Found::Nothing { is_pass: false } };
+    let is_pass = entry.pass_until > now;
+    match entry.variants.iter().rev().find(|cached| cached.facts.matches(head)) {
+        Some(cached) => Found::Fit(Arc::clone(cached)),
+        None if entry.variants.is_empty() => Found::Nothing { is_pass },
+        None => Found::Others { is_pass },
+    }
+}
+
 /// There is nothing behind the lock that a panic could have left half done.
 fn lock(turn: &Mutex<()>) -> MutexGuard<'_, ()> {
     turn.lock().unwrap_or_else(PoisonError::into_inner)
@@ -276,18 +297,19 @@ impl Key {
     /// `None` where the host is no text.
     pub(super) fn of<T>(request: &Request<T>) -> Option<Self> {
         let headers = request.headers();
-        let host = headers.get(HOST)?.to_str().ok()?;
-        let is_lower = !host.bytes().any(|byte| byte.is_ascii_uppercase());
-        let host = if is_lower { Cow::Borrowed(host) } else { Cow::Owned(host.to_ascii_lowercase()) };
+        let asked_host = headers.get(HOST)?;
+        let host = headers.get(FORWARDED_HOST).unwrap_or(asked_host);
+        let other = if host == asked_host { None } else { Some(asked_host.to_str().ok()?) };
+        let host = host.to_str().ok()?.to_ascii_lowercase();
         // A service answers differently to http, most of all by sending the client to https.
         let is_https = headers.get(FORWARDED_PROTO).is_some_and(|proto| proto == "https");
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        Some(Self { is_https, host: host.into(), target: target.into() })
+        Some(Self { is_https, host: host.into(), target: target.into(), asked_host: other.map(Into::into) })
     }
 
     /// Another target of the same host.
     pub(super) fn beside(&self, target: &str) -> Self {
-        Self { is_https: self.is_https, host: self.host.clone(), target: target.into() }
+        Self { target: target.into(), ..self.clone() }
     }
 
     /// A place below `buckets`.
@@ -307,9 +329,22 @@ impl Key {
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
+        KeyRef { is_https: self.is_https, host: &self.host, target: &self.target }.hash(state);
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.is_https.hash(state);
         self.host.hash(state);
         self.target.hash(state);
+    }
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        let is_same = *self.target == *key.target && *self.host == *key.host;
+        is_same && self.is_https == key.is_https && key.asked_host.is_none()
     }
 }
 
@@ -318,7 +353,7 @@ impl Cached {
         let of_headers: usize =
             self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
         let of_tags: usize = self.tags.iter().map(|tag| tag.len() + 16).sum();
-        self.facts.size() + of_headers + of_tags + self.body.len() + OVERHEAD
+        self.facts.size() + of_headers + self.lines.len() + of_tags + self.body.len() + OVERHEAD
     }
 }
 

@@ -14,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::Store;
 use super::flights::{Landing, Lead};
+use super::hit::lines;
 use super::store::{Cached, Key, Stamp};
 use crate::body::ResponseBody;
 use crate::perform::Relay;
@@ -125,6 +126,7 @@ impl Filling {
         if self.cached.status != StatusCode::NO_CONTENT {
             self.cached.headers.insert(CONTENT_LENGTH, self.cached.body.len().into());
         }
+        self.cached.lines = lines(self.cached.status, &self.cached.headers);
         store.insert(&self.key, self.stamp, Arc::new(self.cached));
         if let Some(lead) = self.lead {
             lead.land(Landing::Stored);

@@ -11,7 +11,7 @@ use floodway_policy::snapshot::RoutePolicy;
 use super::parse::{Field, Framing, RequestHead, parse_request};
 use super::side::Side;
 use super::write::{self, Then};
-use super::{Served, Taken, Unserved, Visit, adapt, relay};
+use super::{Served, Taken, Unserved, Visit, adapt, hit, relay};
 use crate::alarm::Alarm;
 use crate::cache;
 use crate::connection::{Client, PREFACE};
@@ -175,6 +175,11 @@ impl Visit {
         let worker = Rc::clone(&self.client.worker);
         let route = find_route(&worker, &self.side.bytes, head)
             .map_err(|problem| Unserved { problem, taken: Taken::Nothing })?;
+        if let Some(policy) = &route.cache
+            && let Some(served) = hit::serve(self, head, fields, policy, id).await
+        {
+            return Ok(served);
+        }
         if head.upgrade || cache::concerns(&worker, route, head.method.text(&self.side.bytes)) {
             return adapt::serve(self, head, fields, route, id).await;
         }
