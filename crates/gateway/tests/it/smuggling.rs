@@ -14,6 +14,7 @@ mod properties;
 mod reading;
 mod recorder;
 mod replies;
+mod stalls;
 mod targets;
 
 use std::collections::BTreeSet;
@@ -51,6 +52,14 @@ fn cases() -> Vec<Case> {
 #[test]
 fn each_request_is_refused_or_has_one_meaning() {
     hold(|| Stage::new(PATIENCE), &[]);
+}
+
+/// Where a read ends must not change what is read.
+#[test]
+fn each_request_in_pieces_is_refused_or_has_one_meaning() {
+    for piece_len in [1, 7] {
+        hold(|| Stage { piece_len, ..Stage::new(PATIENCE) }, &[]);
+    }
 }
 
 /// What is cached goes another way than what is not.

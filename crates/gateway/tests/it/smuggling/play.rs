@@ -16,6 +16,8 @@ pub(super) struct Stage {
     pub(super) gateway: Gateway,
     pub(super) recorder: Recorder,
     pub(super) patience: Duration,
+    /// Cases are sent in pieces of this many bytes.
+    pub(super) piece_len: usize,
 }
 
 /// A client of one connection that reads no further than an answer goes.
@@ -48,7 +50,7 @@ impl Stage {
             .limits(|limits| limits.body_max = BODY_MAX)
             .timeout(patience)
             .one_worker();
-        Self { gateway: more(builder).start(), recorder, patience }
+        Self { gateway: more(builder).start(), recorder, patience, piece_len: usize::MAX }
     }
 
     /// Plays a case; what the service was sent, or what is wrong.
@@ -84,7 +86,10 @@ impl Stage {
     /// The client's side of a case.
     fn converse(&self, case: &Case) -> Result<(), String> {
         let mut client = Client::to(self.gateway.address(), self.patience);
-        client.send(&case.sent)?;
+        // Those of a mebibyte would take a million writes.
+        for piece in case.sent.chunks(self.piece_len.max(case.sent.len() / 1_000)) {
+            client.send(piece)?;
+        }
         match case.must {
             Must::Forward(requests) => {
                 client.served(requests)?;
@@ -143,6 +148,7 @@ impl Client {
         let stream = TcpStream::connect(address).expect("the gateway listens");
         stream.set_read_timeout(Some(patience)).expect("a socket");
         stream.set_write_timeout(Some(patience)).expect("a socket");
+        stream.set_nodelay(true).expect("a socket");
         Self { stream, unread: Vec::new() }
     }
 
