@@ -39,7 +39,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             guard: GuardPolicy::default(),
         }],
         router: Router::new([(Pattern { host: None, path, methods: Methods::ALL }, RouteId(0))]),
-        routes: vec![RoutePolicy { call, body_max: 10 << 20, cache: None, priority: None }],
+        routes: vec![RoutePolicy {
+            name: "/*".to_owned(),
+            call,
+            body_max: 10 << 20,
+            cache: None,
+            priority: None,
+        }],
         budgets: vec![BudgetPolicy::default()],
         ..Snapshot::default()
     };

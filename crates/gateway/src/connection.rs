@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::body::{ResponseBody, Tied};
 use crate::forward::forward;
 use crate::http1::{self, End, Side};
+use crate::in_flight::InFlight;
 use crate::peer::Peer;
 use crate::stream::Stream;
 use crate::tunnel::Tunnel;
@@ -124,11 +125,11 @@ async fn serve_streams(client: &Rc<Client>, io: Watched) -> hyper::Result<()> {
 async fn answer(
     client: Rc<Client>,
     request: Request<Incoming>,
-) -> Result<Response<Tied<ResponseBody, Underway>>, Infallible> {
+) -> Result<Response<Tied<ResponseBody, (Underway, InFlight)>>, Infallible> {
     let underway = Underway::begin(&client);
-    let response = forward(&client, request).await;
+    let (response, in_flight) = forward(&client, request).await;
     let underway = underway.answered();
-    Ok(response.map(|body| Tied::new(body, underway)))
+    Ok(response.map(|body| Tied::new(body, (underway, in_flight))))
 }
 
 pub(crate) async fn reached(phase: &watch::Receiver<Phase>, wanted: Phase) {

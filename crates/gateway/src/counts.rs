@@ -2,6 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use floodway_policy::exchange::Failure;
+use floodway_policy::routing::RouteId;
+use floodway_policy::{ServiceId, Snapshot};
+
+use crate::metrics::histogram::Histogram;
+
 /// What happened since the start, and what is open now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -9,7 +15,9 @@ pub struct Counts {
     pub connections: u64,
     /// Client connections that are open.
     pub open_connections: u64,
-    /// Requests whose head was read.
+    /// Client connections that were closed at once, as there were as many as there may be.
+    pub refused_connections: u64,
+    /// Requests that were begun, those included that could not be read.
     pub requests: u64,
     /// Requests that are being answered.
     pub in_flight: u64,
@@ -21,18 +29,63 @@ pub struct Counts {
     pub retries: u64,
 }
 
-/// One worker's counters, on cache lines of their own.
-#[derive(Debug, Default)]
+/// One worker's counters, on cache lines of their own. Routes and services keep the places that they have in
+/// the snapshot.
+#[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Counters {
     pub(crate) connections: Counter,
     pub(crate) open_connections: Counter,
+    pub(crate) refused_connections: Counter,
     pub(crate) requests: Counter,
     pub(crate) in_flight: Counter,
-    pub(crate) answers: [Counter; 5],
-    pub(crate) refusals: Counter,
-    pub(crate) retries: Counter,
+    /// By the number of their code above 3000.
+    pub(crate) refusals: Box<[Counter]>,
+    /// One more than there are: the last is for requests that match none.
+    pub(crate) routes: Box<[RouteCounters]>,
+    pub(crate) services: Box<[ServiceCounters]>,
 }
+
+/// Of the requests of one route.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct RouteCounters {
+    pub(crate) in_flight: Counter,
+    pub(crate) answers: Answers,
+    pub(crate) seconds: Histogram,
+}
+
+/// Of what was sent to one service.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct ServiceCounters {
+    pub(crate) attempts: Counter,
+    pub(crate) retries: Counter,
+    pub(crate) failures: [Counter; FAILURES.len()],
+    pub(crate) timeouts: Counter,
+    pub(crate) connections: Counter,
+    pub(crate) calls: Answers,
+    pub(crate) response_seconds: Histogram,
+}
+
+/// By the class of their status; the first place is for none.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(pub(crate) [Counter; 6]);
+
+/// What attempts fail by, in the words of the label.
+pub(crate) const FAILURES: [&str; 8] = [
+    "connect_refused",
+    "connect_timed_out",
+    "stale_connection",
+    "kept_connection_broke",
+    "broken",
+    "malformed",
+    "request_body",
+    "try_timed_out",
+];
+
+/// Codes of refusals are from 3000 to 3999.
+const CODES: usize = 1000;
 
 /// A number that one thread changes and others read.
 #[derive(Debug, Default)]
@@ -40,7 +93,11 @@ pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     pub(crate) fn add_one(&self) {
-        self.0.store(self.get().wrapping_add(1), Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, by: u64) {
+        self.0.store(self.get().wrapping_add(by), Ordering::Relaxed);
     }
 
     pub(crate) fn subtract_one(&self) {
@@ -53,9 +110,59 @@ impl Counter {
 }
 
 impl Counters {
-    pub(crate) fn answered(&self, status: impl Into<u16>) {
-        let class = usize::from(status.into() / 100).clamp(1, 5);
-        self.answers[class - 1].add_one();
+    pub(crate) fn new(snapshot: &Snapshot) -> Self {
+        let routes = (0..=snapshot.routes.len()).map(|_| RouteCounters::default());
+        Self {
+            connections: Counter::default(),
+            open_connections: Counter::default(),
+            refused_connections: Counter::default(),
+            requests: Counter::default(),
+            in_flight: Counter::default(),
+            refusals: (0..CODES).map(|_| Counter::default()).collect(),
+            routes: routes.collect(),
+            services: snapshot.services.iter().map(|_| ServiceCounters::default()).collect(),
+        }
+    }
+
+    /// Of requests to a route, or of those that match none.
+    pub(crate) fn route(&self, route: Option<RouteId>) -> &RouteCounters {
+        let last = self.routes.len() - 1;
+        &self.routes[route.map_or(last, |route| usize::from(route.0).min(last))]
+    }
+
+    pub(crate) fn service(&self, service: ServiceId) -> &ServiceCounters {
+        &self.services[usize::from(service.0)]
+    }
+
+    /// Counts an answer of the gateway's own by its code, as in `FW-3404`.
+    pub(crate) fn refused(&self, code: &str) {
+        let number = code.strip_prefix("FW-3").and_then(|number| number.parse::<usize>().ok());
+        if let Some(counter) = number.and_then(|number| self.refusals.get(number)) {
+            counter.add_one();
+        }
+    }
+}
+
+impl ServiceCounters {
+    pub(crate) fn failed(&self, failure: Failure) {
+        let place = match failure {
+            Failure::ConnectRefused => 0,
+            Failure::ConnectTimedOut => 1,
+            Failure::StaleConnection => 2,
+            Failure::KeptConnectionBroke => 3,
+            Failure::Broken => 4,
+            Failure::Malformed => 5,
+            Failure::RequestBody => 6,
+            Failure::TryTimedOut => 7,
+        };
+        self.failures[place].add_one();
+    }
+}
+
+impl Answers {
+    /// `status` is 0 where there was none.
+    pub(crate) fn count(&self, status: u16) {
+        self.0[usize::from(status / 100).min(5)].add_one();
     }
 }
 
@@ -63,12 +170,15 @@ impl Counts {
     pub(crate) fn add(&mut self, worker: &Counters) {
         self.connections += worker.connections.get();
         self.open_connections += worker.open_connections.get();
+        self.refused_connections += worker.refused_connections.get();
         self.requests += worker.requests.get();
         self.in_flight += worker.in_flight.get();
-        for (sum, counter) in self.answers.iter_mut().zip(&worker.answers) {
-            *sum += counter.get();
+        for route in &worker.routes {
+            for (sum, counter) in self.answers.iter_mut().zip(&route.answers.0[1..]) {
+                *sum += counter.get();
+            }
         }
-        self.refusals += worker.refusals.get();
-        self.retries += worker.retries.get();
+        self.refusals += worker.refusals.iter().map(Counter::get).sum::<u64>();
+        self.retries += worker.services.iter().map(|service| service.retries.get()).sum::<u64>();
     }
 }

@@ -15,8 +15,9 @@ use hyper::body::{Body as _, Incoming};
 use crate::body::{RequestBody, ResponseBody};
 use crate::cache;
 use crate::connection::Client;
-use crate::head::{self, REQUEST_ID, RequestId};
+use crate::head::{self, REQUEST_ID};
 use crate::http1::is_authority;
+use crate::in_flight::InFlight;
 use crate::perform::{Standing, perform};
 use crate::respond::Problem;
 use crate::tunnel::{self, Tunnel};
@@ -32,48 +33,38 @@ pub(crate) struct Answer {
     pub(crate) tunnel: Option<Box<Tunnel>>,
 }
 
-/// Answers a request that came by HTTP/2, if need be with a problem.
-pub(crate) async fn forward(client: &Rc<Client>, request: Request<Incoming>) -> Response<ResponseBody> {
-    let worker = &client.worker;
+/// Answers a request that came by HTTP/2, if need be with a problem. The request is in flight until its answer
+/// was passed on.
+pub(crate) async fn forward(
+    client: &Rc<Client>,
+    request: Request<Incoming>,
+) -> (Response<ResponseBody>, InFlight) {
     let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
-    let id = RequestId::new(given, worker.random());
-    let _in_flight = InFlight::begin(worker);
-    let response = try_forward(client, request, &id).await.unwrap_or_else(|problem| {
-        worker.counters.refusals.add_one();
-        problem.response(&id.value())
-    });
-    worker.counters.answered(response.status());
-    response
-}
-
-/// A request that is being answered.
-pub(crate) struct InFlight<'a>(&'a Worker);
-
-impl<'a> InFlight<'a> {
-    pub(crate) fn begin(worker: &'a Worker) -> Self {
-        worker.counters.requests.add_one();
-        worker.counters.in_flight.add_one();
-        Self(worker)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.counters.in_flight.subtract_one();
-    }
+    let in_flight = InFlight::begin(&client.worker, given);
+    let response = match try_forward(client, request, &in_flight).await {
+        Ok(response) => {
+            in_flight.answered(response.status());
+            response
+        }
+        Err(problem) => {
+            in_flight.refused(problem);
+            problem.response(&in_flight.id.value())
+        }
+    };
+    (response, in_flight)
 }
 
 async fn try_forward(
     client: &Rc<Client>,
     mut request: Request<Incoming>,
-    id: &RequestId,
+    in_flight: &InFlight,
 ) -> Result<Response<ResponseBody>, Problem> {
     let worker = &client.worker;
     check(&request, worker.snapshot.limits)?;
     adopt_authority(&mut request)?;
     head::join_cookies(request.headers_mut());
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let route = route(worker, host, request.uri().path(), request.method().as_str())?;
+    let route = route(worker, in_flight, host, request.uri().path(), request.method().as_str())?;
     if request.body().size_hint().lower() > route.body_max {
         return Err(Problem::BodyTooLarge);
     }
@@ -84,7 +75,7 @@ async fn try_forward(
     let request = request.map(|body| {
         if body.is_end_stream() { RequestBody::Empty } else { RequestBody::Client { body, left } }
     });
-    let answer = send_on(client, request, route, id).await?;
+    let answer = send_on(client, request, route, in_flight).await?;
     if answer.tunnel.is_some() { Err(Problem::BadGateway) } else { Ok(answer.response) }
 }
 
@@ -93,9 +84,9 @@ pub(crate) async fn send_on(
     client: &Rc<Client>,
     mut request: Request<RequestBody>,
     route: &RoutePolicy,
-    id: &RequestId,
+    in_flight: &InFlight,
 ) -> Result<Answer, Problem> {
-    let worker = &client.worker;
+    let (worker, id) = (&client.worker, &in_flight.id);
     let upgrade = head::strip_hop_by_hop(request.headers_mut());
     let may_switch = upgrade.is_some();
     if let Some(protocol) = upgrade {
@@ -197,9 +188,10 @@ pub(crate) fn class<'a>(route: &RoutePolicy, header: impl Fn(&str) -> Option<&'a
     route.priority.as_ref().map_or(Class::NORMAL, |priority| priority.class(header(&priority.header)))
 }
 
-/// The route of a request.
+/// The route of a request, which is told that it has one.
 pub(crate) fn route<'a>(
     worker: &'a Worker,
+    in_flight: &InFlight,
     host: Option<&str>,
     path: &str,
     method: &str,
@@ -213,7 +205,10 @@ pub(crate) fn route<'a>(
         to @ Routed::To(_) if method == "TRACE" && find("*") == to => {
             Err(Problem::MethodNotAllowed(Methods::ALL_BUT_TRACE))
         }
-        Routed::To(route) => Ok(snapshot.route(route).expect("the router names routes of its snapshot")),
+        Routed::To(route) => {
+            in_flight.routed(route);
+            Ok(snapshot.route(route).expect("the router names routes of its snapshot"))
+        }
         Routed::MethodNotAllowed(methods) => Err(Problem::MethodNotAllowed(methods)),
         Routed::NotFound => Err(Problem::NoRoute),
     }

@@ -44,9 +44,16 @@ impl Invoke for Caller {
             let id = self.worker.snapshot.service(service).ok_or_else(unknown)?;
             let call = *self.worker.snapshot.call(id).ok_or_else(unknown)?;
             let standing = Standing { key: self.worker.random(), class: Class::NORMAL };
+            let calls = &self.worker.counters.service(id).calls;
             match perform(&self.worker, call, standing, request.map(RequestBody::Caller)).await {
-                Ok(response) => Ok(response.map(Body::new)),
-                Err(refused) => Err(error(refused.why, service, call.timeout)),
+                Ok(response) => {
+                    calls.count(response.status().as_u16());
+                    Ok(response.map(Body::new))
+                }
+                Err(refused) => {
+                    calls.count(0);
+                    Err(error(refused.why, service, call.timeout))
+                }
             }
         })
     }

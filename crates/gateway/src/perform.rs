@@ -100,6 +100,8 @@ pub(crate) async fn drive<C: Carry>(
     carrier: &mut C,
 ) -> Result<(C::Reply, Life), Option<Refusal>> {
     let mut life = Life { worker: Rc::clone(worker), exchange: Exchange::new(call, facts) };
+    let counters = worker.counters.service(call.service);
+    let began = worker.clock.now();
     worker.refresh();
     let mut event = Event::Arrived;
     let mut until = Time::NEVER;
@@ -115,8 +117,16 @@ pub(crate) async fn drive<C: Carry>(
                 }
                 Action::WakeAt(time) => until = time,
                 Action::Queue(called) => ticket = Some(called),
-                Action::Relay(_) => return Ok((reply.expect("a reply is relayed once it is there"), life)),
-                Action::Answer(why) => return Err(Some(why)),
+                Action::Relay(_) => {
+                    counters.response_seconds.observe(worker.clock.now().since(began));
+                    return Ok((reply.expect("a reply is relayed once it is there"), life));
+                }
+                Action::Answer(why) => {
+                    if why == Refusal::TimedOut {
+                        counters.timeouts.add_one();
+                    }
+                    return Err(Some(why));
+                }
                 // An attempt is given up by dropping its future, which has happened by now.
                 Action::Cancel(_) => reply = None,
             }
@@ -127,15 +137,19 @@ pub(crate) async fn drive<C: Carry>(
             continue;
         };
         let id = attempt.id;
+        counters.attempts.add_one();
         if id.0 > 0 {
-            worker.counters.retries.add_one();
+            counters.retries.add_one();
         }
         event = match carrier.carry(worker, &attempt, until).await {
             Carried::Replied(status, replied) => {
                 reply = Some(replied);
                 Event::Replied { attempt: id, status }
             }
-            Carried::Failed(failure) => Event::Failed { attempt: id, failure },
+            Carried::Failed(failure) => {
+                counters.failed(failure);
+                Event::Failed { attempt: id, failure }
+            }
             Carried::Elapsed => Event::Woke,
             Carried::Abandoned => return Err(None),
         };
@@ -217,7 +231,10 @@ async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Fa
     // Boxed, as it is rare and would make every request's future as large.
     let connect = Box::pin(pool::connect(attempt.endpoint, address, &worker.tasks));
     match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
-        Ok(Ok(connection)) => Ok(connection),
+        Ok(Ok(connection)) => {
+            worker.counters.service(attempt.endpoint.service).connections.add_one();
+            Ok(connection)
+        }
         Ok(Err(error)) => {
             tracing::debug!(%error, %address, "could not connect to an endpoint");
             Err(Failure::ConnectRefused)

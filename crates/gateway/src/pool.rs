@@ -72,6 +72,11 @@ impl<C: Keep> Pool<C> {
         }
     }
 
+    /// How many are kept, by endpoint.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = (EndpointId, u32)> {
+        self.idle.iter().map(|(endpoint, idle)| (*endpoint, u32::try_from(idle.len()).unwrap_or(u32::MAX)))
+    }
+
     /// Forgets the connections of endpoints that are gone.
     pub(crate) fn retain(&mut self, is_there: impl Fn(EndpointId) -> bool) {
         self.idle.retain(|endpoint, _| is_there(*endpoint));

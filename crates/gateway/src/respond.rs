@@ -40,7 +40,7 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 const SOON: HeaderValue = HeaderValue::from_static("1");
 
 impl Problem {
-    fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::BadRequest(_) => "FW-3400",
             Self::BadBody => "FW-3401",

@@ -69,6 +69,7 @@ impl Open {
     pub(crate) fn begin(worker: &Rc<Worker>) -> Option<Self> {
         // Each worker has its share: the kernel spreads connections evenly over the listeners.
         if worker.counters.open_connections.get() >= worker.connections_max {
+            worker.counters.refused_connections.add_one();
             return None;
         }
         worker.counters.connections.add_one();

@@ -22,6 +22,7 @@ use crate::entry;
 use crate::invoke::Caller;
 use crate::listen::Listen;
 use crate::membership::Memberships;
+use crate::metrics::Metrics;
 use crate::peer::{Peer, Scheme};
 use crate::tls::{Front, TlsError};
 use crate::worker::{Open, Phase, Worker};
@@ -83,6 +84,7 @@ pub struct Workers {
     shutdown: CancellationToken,
     cache: Arc<Store>,
     front: Option<Front>,
+    snapshot: Arc<Snapshot>,
     threads: Vec<Thread>,
 }
 
@@ -112,6 +114,12 @@ impl WorkerContext {
         let endpoints = services.flat_map(|(id, _)| cluster.endpoints(id));
         endpoints.map(|endpoint| (endpoint.member.id, endpoint.in_flight)).collect()
     }
+
+    /// The connections that this worker keeps to each endpoint and does not use.
+    pub fn idle_connections(&self) -> Vec<(EndpointId, u32)> {
+        let (pool, upstreams) = (self.worker.pool.borrow(), self.worker.upstreams.borrow());
+        pool.idle().chain(upstreams.idle()).collect()
+    }
 }
 
 // === impl Workers ===
@@ -128,6 +136,7 @@ impl Workers {
             shutdown: CancellationToken::new(),
             cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
             front: options.listen.iter().find_map(|listen| listen.tls.clone()),
+            snapshot: Arc::clone(&options.snapshot),
             threads: Vec::with_capacity(count),
         };
         for index in 0..count {
@@ -169,6 +178,16 @@ impl Workers {
     /// goes on where they cannot be used.
     pub fn reload_certificates(&self) -> Result<(), TlsError> {
         self.front.as_ref().map_or(Ok(()), Front::reload)
+    }
+
+    /// The same by route and service. O(routes + services).
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::new(&self.snapshot);
+        for thread in &self.threads {
+            metrics.add(&thread.counters);
+        }
+        metrics.cache_bytes = self.cache_bytes();
+        metrics
     }
 
     /// Takes responses out of the HTTP cache, and keeps those from it that are on their way. Returns how
@@ -226,7 +245,7 @@ impl Workers {
         listeners: Vec<Listener>,
         options: &WorkersOptions,
     ) -> Result<(), StartError> {
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::new(&options.snapshot));
         let (services, started) = mpsc::channel(SERVICES_MAX);
         let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
         let workers = u32::try_from(options.count.max(1)).unwrap_or(u32::MAX);

@@ -3,6 +3,7 @@
 //! ```text
 //! GET  /healthz                            200 while the node runs
 //! GET  /status                             NodeStatus as JSON
+//! GET  /metrics                            counters as Prometheus reads them
 //! POST /drain/{service}/{replica}[?stop]   200 once the replica is drained
 //! POST /purge?path=…                       200 with the number of responses taken out of the cache
 //! POST /reload/certificates                200 once they are read anew
@@ -33,6 +34,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::error::NodeError;
+use crate::metrics;
 use crate::status::Observer;
 use crate::supervisor::{Handle, Then};
 
@@ -90,6 +92,9 @@ impl Admin {
                 problem(StatusCode::UNAUTHORIZED, "the admin API wants its token: Authorization: Bearer …")
             }
             (&Method::GET, "/status") => json(StatusCode::OK, &self.observer.status().await),
+            (&Method::GET, "/metrics") => {
+                respond(StatusCode::OK, metrics::CONTENT_TYPE, self.observer.metrics().await.into())
+            }
             (&Method::POST, "/stop") => {
                 self.stop.notify_one();
                 json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "stopping" }))
@@ -99,7 +104,7 @@ impl Admin {
             (&Method::POST, _) if path.starts_with("/drain/") => self.drain(request).await,
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is GET /status, POST /drain/{service}/{replica}, POST /purge, \
+                "there is GET /status, GET /metrics, POST /drain/{service}/{replica}, POST /purge, \
                  POST /reload/certificates, POST /stop",
             ),
         }

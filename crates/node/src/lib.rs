@@ -13,6 +13,7 @@ pub mod error;
 mod files;
 pub mod guard;
 pub mod load;
+pub mod metrics;
 pub mod node;
 mod plane;
 pub mod status;

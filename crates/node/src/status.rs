@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::metrics;
 use crate::supervisor::{Handle, InFlight, Phase, ReplicaRow, Traffic};
 
 /// A node at one moment.
@@ -76,6 +77,8 @@ pub struct ReplicaStatus {
     pub restarts: u32,
     /// Requests under way on it.
     pub in_flight: u64,
+    /// Connections to it that wait for a request.
+    pub idle_connections: u64,
     /// Seconds since its present process was started; 0 without one.
     pub uptime_s: f64,
 }
@@ -134,6 +137,7 @@ impl Observer {
     /// How the node is now.
     pub async fn status(&self) -> NodeStatus {
         let in_flight = self.traffic.in_flight().await;
+        let idle = self.traffic.idle_connections().await;
         let now = self.clock.now();
         let services = self.replicas.table().services;
         let services = services
@@ -143,7 +147,7 @@ impl Observer {
                 replicas: service
                     .replicas
                     .iter()
-                    .map(|row| self.replica(&service.name, row, &in_flight, now))
+                    .map(|row| self.replica(&service.name, row, (&in_flight, &idle), now))
                     .collect(),
             })
             .collect();
@@ -155,6 +159,11 @@ impl Observer {
             engine: self.engine.clone(),
             services,
         }
+    }
+
+    /// What the node has counted, as Prometheus reads it.
+    pub async fn metrics(&self) -> String {
+        metrics::page(&self.status().await, &self.traffic.metrics())
     }
 
     fn phase(&self, service: &str, row: &ReplicaRow) -> Phase {
@@ -175,7 +184,14 @@ impl Observer {
         }
     }
 
-    fn replica(&self, service: &str, row: &ReplicaRow, in_flight: &InFlight, now: Time) -> ReplicaStatus {
+    fn replica(
+        &self,
+        service: &str,
+        row: &ReplicaRow,
+        counts: (&InFlight, &InFlight),
+        now: Time,
+    ) -> ReplicaStatus {
+        let (in_flight, idle) = counts;
         let is_gone = matches!(row.phase, Phase::Stopped | Phase::Is(EndpointState::Dead));
         ReplicaStatus {
             replica: format!("{service}/{}", row.id.slot),
@@ -185,6 +201,7 @@ impl Observer {
             api_port: row.api_port,
             restarts: row.id.incarnation,
             in_flight: in_flight.get(&row.id).copied().unwrap_or(0),
+            idle_connections: idle.get(&row.id).copied().unwrap_or(0),
             uptime_s: if is_gone { 0.0 } else { now.since(row.since).as_secs_f64() },
         }
     }

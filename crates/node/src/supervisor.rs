@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_blocks::PortFuture;
+use floodway_gateway::metrics::Metrics;
 use floodway_policy::{EndpointId, Membership, Rng, ServiceId};
 use floodway_system::Service;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -45,11 +46,17 @@ pub trait Traffic: std::fmt::Debug + Send + Sync {
     /// then, so on an endpoint that drains the number only falls from here.
     fn in_flight(&self) -> PortFuture<'_, InFlight>;
 
+    /// Connections to each endpoint that are kept and not used, over all workers.
+    fn idle_connections(&self) -> PortFuture<'_, InFlight>;
+
+    /// What was counted by route and service.
+    fn metrics(&self) -> Metrics;
+
     /// What the data plane carries as a whole.
     fn counts(&self) -> TrafficCounts;
 }
 
-/// Requests under way by endpoint.
+/// Requests under way, or connections, by endpoint.
 pub type InFlight = BTreeMap<EndpointId, u64>;
 
 /// What the data plane carries.

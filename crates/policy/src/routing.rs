@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// A route by its place in [`crate::Snapshot::routes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,6 +132,29 @@ impl PathPattern {
 
     const fn is_prefix(&self) -> bool {
         matches!(self, Self::Prefix(_))
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = if self.is_prefix() { "*" } else { "" };
+        write!(f, "{}{star}", self.text())
+    }
+}
+
+// === impl Pattern ===
+
+/// As in `GET,PUT shop.example/orders/*`; what is not said stands for all.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = METHODS.iter().filter(|(_, bit)| self.methods.0 & bit != 0);
+        for (place, (method, _)) in named.enumerate().take_while(|_| self.methods.0 & (1 << 15) == 0) {
+            write!(f, "{}{method}", if place == 0 { "" } else { "," })?;
+        }
+        if self.methods.0 & (1 << 15) == 0 {
+            f.write_str(" ")?;
+        }
+        write!(f, "{}{}", self.host.as_deref().unwrap_or_default(), self.path)
     }
 }
 

@@ -75,6 +75,8 @@ pub struct BudgetId(pub u16);
 /// One route of the gateway.
 #[derive(Debug, Clone)]
 pub struct RoutePolicy {
+    /// Names it to people, and in metrics: its methods, host and path.
+    pub name: String,
     /// How its requests are made.
     pub call: CallPolicy,
     /// Largest request body in bytes.

@@ -72,6 +72,7 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
 
 fn route_policy(budget: BudgetId, route: &Route) -> RoutePolicy {
     RoutePolicy {
+        name: route.pattern.to_string(),
         call: CallPolicy {
             service: route.to,
             timeout: route.timeout,

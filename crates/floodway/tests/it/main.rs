@@ -10,6 +10,7 @@
 mod commands;
 mod life;
 mod loads;
+mod metrics;
 mod orphans;
 mod service;
 mod support;

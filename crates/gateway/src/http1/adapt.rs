@@ -21,7 +21,7 @@ use super::{Served, Taken, Unserved, Visit};
 use crate::alarm::Alarm;
 use crate::body::{RequestBody, ResponseBody, TooLarge};
 use crate::forward::{self, Answer};
-use crate::head::RequestId;
+use crate::in_flight::InFlight;
 use crate::respond::Problem;
 use crate::tunnel::Tunnel;
 use crate::worker::Worker;
@@ -64,7 +64,7 @@ pub(super) async fn serve(
     head: &RequestHead,
     fields: &[Field],
     route: &RoutePolicy,
-    id: &RequestId,
+    in_flight: &InFlight,
 ) -> Result<Served, Unserved> {
     let Visit { client, side, alarm, .. } = visit;
     let worker = Rc::clone(&client.worker);
@@ -90,7 +90,7 @@ pub(super) async fn serve(
         reader.hand.borrow_mut().is_over = true;
     }
     let answered = {
-        let mut answer = pin!(forward::send_on(client, request, route, id));
+        let mut answer = pin!(forward::send_on(client, request, route, in_flight));
         poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => reader.poll(cx, &worker).map(|()| None),
@@ -98,8 +98,12 @@ pub(super) async fn serve(
         .await
     };
     match answered {
-        Some(Ok(Answer { response, tunnel: None })) => Ok(pass(&worker, reader, alarm, head, response).await),
+        Some(Ok(Answer { response, tunnel: None })) => {
+            in_flight.answered(response.status());
+            Ok(pass(&worker, reader, alarm, head, response).await)
+        }
         Some(Ok(Answer { response, tunnel: Some(tunnel) })) => {
+            in_flight.answered(response.status());
             Ok(switch(&worker, reader, response, tunnel).await)
         }
         Some(Err(problem)) => Err(reader.unserved(problem)),
@@ -150,7 +154,6 @@ async fn pass(
     let ending = Ending { in_chunks: !has_end && !asked.is_http_1_0, then };
     let mut out = worker.buffers.take();
     write::response(&mut out, &parts, length, asked.is_head, ending);
-    worker.counters.answered(parts.status);
     alarm.set(worker.clock.now().after(worker.snapshot.limits.idle_timeout));
     let in_chunks = ending.in_chunks;
     let mut passing = Passing { worker, reader, alarm, body, in_chunks, is_over: false, out };
@@ -215,7 +218,6 @@ async fn switch(
     let (parts, _) = response.into_parts();
     let mut out = worker.buffers.take();
     write::response(&mut out, &parts, None, true, Ending { in_chunks: false, then: Then::Stay });
-    worker.counters.answered(parts.status);
     let is_written = reader.side.write_all(&mut out).await;
     worker.buffers.give_back(out);
     if is_written.is_ok() { Served::Upgraded(tunnel) } else { Served::Over }

@@ -11,7 +11,7 @@ use super::parse::{Field, Framing, Name, RequestHead};
 use super::write::{self, Ending, Then};
 use super::{Served, Visit};
 use crate::cache::Hit;
-use crate::head::RequestId;
+use crate::in_flight::InFlight;
 use crate::peer::Scheme;
 
 /// A body up to this size is put behind its head; a larger one is not copied.
@@ -42,7 +42,7 @@ pub(super) async fn serve(
     head: &RequestHead,
     fields: &[Field],
     policy: &CachePolicy,
-    id: &RequestId,
+    in_flight: &InFlight,
 ) -> Option<Served> {
     let worker = Rc::clone(&visit.client.worker);
     let hit = find(visit, head, fields, policy)?;
@@ -51,14 +51,14 @@ pub(super) async fn serve(
     let then = if ends { Then::Close } else { Then::stay(head) };
     let mut out = worker.buffers.take();
     hit.write_head(&mut out);
-    write::put(&mut out, b"x-request-id", id.as_bytes());
+    write::put(&mut out, b"x-request-id", in_flight.id.as_bytes());
     write::finish_head(&mut out, Ending { in_chunks: false, then });
     let mut body = hit.body().clone();
     if body.len() <= COPIED_MAX {
         out.put_slice(&body);
         body.clear();
     }
-    worker.counters.answered(hit.status());
+    in_flight.answered(hit.status());
     let idle = worker.snapshot.limits.idle_timeout;
     let Visit { side, alarm, .. } = visit;
     alarm.set(worker.clock.now().after(idle));

@@ -20,6 +20,7 @@ use super::{Served, Taken, Unserved, Visit, write};
 use crate::alarm::Alarm;
 use crate::forward::class;
 use crate::head::RequestId;
+use crate::in_flight::InFlight;
 use crate::perform::{Attempt, Carried, Carry, Life, drive, is_idempotent};
 use crate::pool::Keep;
 use crate::respond::Problem;
@@ -76,7 +77,7 @@ pub(super) async fn relay(
     head: &RequestHead,
     fields: &[Field],
     route: &RoutePolicy,
-    id: &RequestId,
+    in_flight: &InFlight,
 ) -> Result<Served, Unserved> {
     let Visit { client, side, alarm, .. } = visit;
     let worker = &Rc::clone(&client.worker);
@@ -85,7 +86,7 @@ pub(super) async fn relay(
     let mut first = worker.buffers.take();
     first.reserve(head.len + 256);
     let asker = write::asker(&side.bytes, fields, client);
-    write::request_head(&mut first, &side.bytes, head, fields, client, asker.as_ref(), id);
+    write::request_head(&mut first, &side.bytes, head, fields, client, asker.as_ref(), &in_flight.id);
     let asker = asker.map_or(client.peer.address, |asker| asker.address);
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
@@ -108,7 +109,8 @@ pub(super) async fn relay(
     };
     match drive(worker, route.call, facts, &mut request).await {
         Ok((reply, life)) => {
-            let answer = request.into_answer(worker, head, id, reply);
+            in_flight.answered(reply.head.status);
+            let answer = request.into_answer(worker, head, &in_flight.id, reply);
             Ok(answer.pass(worker, life).await)
         }
         Err(None) => Ok(Served::Over),
@@ -306,7 +308,6 @@ impl<'a> Request<'a> {
         first.clear();
         write::response_head(&mut first, &upstream.side.bytes, &head, &fields, id, ending);
         upstream.side.bytes.advance(head.len);
-        worker.counters.answered(head.status);
         worker.buffers.give_back_fields(fields);
         let request = (!is_sent).then_some(body);
         let keeps_upstream = head.keeps_alive && request.is_none() && request_is_read;
@@ -388,6 +389,7 @@ async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Upstream, Fail
     }
     // Boxed, as it is rare and would make every request's future as large.
     let io = Box::pin(connect(worker, attempt)).await?;
+    worker.counters.service(endpoint.service).connections.add_one();
     Ok(Upstream { side: Side::new(io), endpoint, is_used: false })
 }
 

@@ -15,8 +15,8 @@ use super::{Served, Taken, Unserved, Visit, adapt, hit, relay};
 use crate::alarm::Alarm;
 use crate::cache;
 use crate::connection::{Client, PREFACE};
-use crate::forward::{self, InFlight, TARGET_SHARE};
-use crate::head::RequestId;
+use crate::forward::{self, TARGET_SHARE};
+use crate::in_flight::InFlight;
 use crate::respond::Problem;
 use crate::stream::Stream;
 use crate::tunnel::Tunnel;
@@ -101,12 +101,11 @@ impl Visit {
             }
         };
         let worker = Rc::clone(&self.client.worker);
-        let in_flight = InFlight::begin(&worker);
         let given = head.request_id.map(|id| id.of(&self.side.bytes));
-        let id = RequestId::new(given, worker.random());
-        let served = match self.dispatch(&head, fields, &id).await {
+        let in_flight = InFlight::begin(&worker, given);
+        let served = match self.dispatch(&head, fields, &in_flight).await {
             Ok(served) => served,
-            Err(unserved) => self.refuse(&head, unserved, &id).await,
+            Err(unserved) => self.refuse(&head, unserved, &in_flight).await,
         };
         drop(in_flight);
         match served {
@@ -170,24 +169,24 @@ impl Visit {
         &mut self,
         head: &RequestHead,
         fields: &[Field],
-        id: &RequestId,
+        in_flight: &InFlight,
     ) -> Result<Served, Unserved> {
         let worker = Rc::clone(&self.client.worker);
-        let route = find_route(&worker, &self.side.bytes, head)
+        let route = find_route(&worker, in_flight, &self.side.bytes, head)
             .map_err(|problem| Unserved { problem, taken: Taken::Nothing })?;
         if let Some(policy) = &route.cache
-            && let Some(served) = hit::serve(self, head, fields, policy, id).await
+            && let Some(served) = hit::serve(self, head, fields, policy, in_flight).await
         {
             return Ok(served);
         }
         if head.upgrade || cache::concerns(&worker, route, head.method.text(&self.side.bytes)) {
-            return adapt::serve(self, head, fields, route, id).await;
+            return adapt::serve(self, head, fields, route, in_flight).await;
         }
-        relay::relay(self, head, fields, route, id).await
+        relay::relay(self, head, fields, route, in_flight).await
     }
 
     /// Answers a request that was read with a problem.
-    async fn refuse(&mut self, head: &RequestHead, unserved: Unserved, id: &RequestId) -> Served {
+    async fn refuse(&mut self, head: &RequestHead, unserved: Unserved, in_flight: &InFlight) -> Served {
         let worker = Rc::clone(&self.client.worker);
         let Unserved { problem, taken } = unserved;
         let is_over = match taken {
@@ -197,25 +196,28 @@ impl Visit {
         };
         let ends = !is_over || problem.ends_connection() || head.wants_close || worker.is_draining();
         let then = if ends { Then::Close } else { Then::stay(head) };
-        if self.answer(problem, id, head.is_head, then).await { Served::Answered(then) } else { Served::Over }
+        if self.answer(problem, in_flight, head.is_head, then).await {
+            Served::Answered(then)
+        } else {
+            Served::Over
+        }
     }
 
     /// Answers what is no request.
     async fn refuse_unread(&mut self, problem: Problem) {
         let worker = Rc::clone(&self.client.worker);
-        let id = RequestId::fresh(worker.random());
-        if self.answer(problem, &id, false, Then::Close).await {
+        let in_flight = InFlight::begin(&worker, None);
+        if self.answer(problem, &in_flight, false, Then::Close).await {
             self.part().await;
         }
     }
 
     /// Writes a problem; false where nobody is there to read it.
-    async fn answer(&mut self, problem: Problem, id: &RequestId, is_head: bool, then: Then) -> bool {
+    async fn answer(&mut self, problem: Problem, in_flight: &InFlight, is_head: bool, then: Then) -> bool {
         let worker = Rc::clone(&self.client.worker);
-        worker.counters.refusals.add_one();
-        worker.counters.answered(problem.status());
+        in_flight.refused(problem);
         let mut out = worker.buffers.take();
-        write::problem(&mut out, problem, id, is_head, then);
+        write::problem(&mut out, problem, &in_flight.id, is_head, then);
         let idle = worker.snapshot.limits.idle_timeout;
         self.alarm.set(worker.clock.now().after(idle));
         let written = poll_fn(|cx| {
@@ -258,7 +260,12 @@ impl Visit {
 }
 
 /// Checks what is asked for, and finds its route.
-fn find_route<'a>(worker: &'a Worker, bytes: &[u8], head: &RequestHead) -> Result<&'a RoutePolicy, Problem> {
+fn find_route<'a>(
+    worker: &'a Worker,
+    in_flight: &InFlight,
+    bytes: &[u8],
+    head: &RequestHead,
+) -> Result<&'a RoutePolicy, Problem> {
     let method = head.method.text(bytes);
     if method == "CONNECT" {
         return Err(Problem::ConnectRefused);
@@ -272,7 +279,7 @@ fn find_route<'a>(worker: &'a Worker, bytes: &[u8], head: &RequestHead) -> Resul
         return Err(Problem::BadRequest("the path has a `.` or `..` segment"));
     }
     let host = head.target.authority.or(head.host).map(|host| host.text(bytes));
-    let route = forward::route(worker, host, path, method)?;
+    let route = forward::route(worker, in_flight, host, path, method)?;
     if matches!(head.framing, Framing::Length(length) if length > route.body_max) {
         return Err(Problem::BodyTooLarge);
     }

@@ -12,6 +12,7 @@ mod failures;
 mod headers;
 mod http2;
 mod limits;
+mod metrics;
 mod proxy_protocol;
 mod resilience;
 mod routing;

@@ -158,7 +158,8 @@ impl Builder {
             call: call(index),
             guard: self.guard,
         });
-        let routes = self.routes.iter().map(|(_, service, cache)| RoutePolicy {
+        let routes = self.routes.iter().map(|(pattern, service, cache)| RoutePolicy {
+            name: pattern.to_string(),
             call: call(*service),
             body_max: self.limits.body_max,
             cache: *cache,

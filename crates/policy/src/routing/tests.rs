@@ -126,3 +126,11 @@ proptest! {
         prop_assert_eq!(router(&texts).find(Some("a"), &path, "GET"), expected);
     }
 }
+
+#[test]
+fn names_a_pattern() {
+    for text in ["GET,PUT a.example/orders/*", "/orders", "b.example/*", "POST /"] {
+        let words = text.replace(',', " ").replacen('/', " /", 1);
+        assert_eq!(alloc::format!("{}", pattern(words.trim())), text);
+    }
+}

@@ -1,0 +1,115 @@
+//! What all workers have counted, by route and by service. Reading costs the workers nothing.
+
+pub(crate) mod histogram;
+
+use floodway_policy::Snapshot;
+
+use crate::counts::{Answers, Counters, Counts, FAILURES};
+
+pub use histogram::Durations;
+
+/// The words of a status class, in the order of [`ByCode`].
+pub const CODES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Counts by the class of a status, in the order of [`CODES`]; `none` where the client left first.
+pub type ByCode = [u64; CODES.len()];
+
+/// What was counted since the start, and what is under way.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// Of all requests together.
+    pub counts: Counts,
+    /// The gateway's own answers: code, as in `FW-3404`, and how many; only those that there were.
+    pub refusals: Vec<(String, u64)>,
+    /// By route, in the order of the file; the last is for requests that match none and has no name.
+    pub routes: Vec<RouteMetrics>,
+    /// By service, in the order of the file.
+    pub services: Vec<ServiceMetrics>,
+    /// Bytes that the HTTP cache holds.
+    pub cache_bytes: u64,
+}
+
+/// Of the requests of one route.
+#[derive(Debug, Clone, Default)]
+pub struct RouteMetrics {
+    /// How the snapshot names it.
+    pub name: String,
+    /// Requests that are being answered.
+    pub in_flight: u64,
+    /// Requests that are over.
+    pub requests: ByCode,
+    /// How long they took, from the end of the head to the end of the answer.
+    pub durations: Durations,
+}
+
+/// Of what was sent to one service.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceMetrics {
+    /// Its name.
+    pub name: String,
+    /// Requests sent, each time they were.
+    pub attempts: u64,
+    /// Those of them that were not the first.
+    pub retries: u64,
+    /// Attempts that failed, by the word for why.
+    pub failures: Vec<(&'static str, u64)>,
+    /// Connections that were made.
+    pub connections: u64,
+    /// Calls from inside the node.
+    pub calls: ByCode,
+    /// How long it took to the head of an answer, retries included.
+    pub response_durations: Durations,
+}
+
+impl Metrics {
+    pub(crate) fn new(snapshot: &Snapshot) -> Self {
+        let names = snapshot.routes.iter().map(|route| route.name.clone()).chain([String::new()]);
+        let services = snapshot.services.iter().map(|service| service.name.clone());
+        Self {
+            routes: names.map(|name| RouteMetrics { name, ..RouteMetrics::default() }).collect(),
+            services: services.map(ServiceMetrics::new).collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn add(&mut self, worker: &Counters) {
+        self.counts.add(worker);
+        for (sum, route) in self.routes.iter_mut().zip(&worker.routes) {
+            sum.in_flight += route.in_flight.get();
+            add(&mut sum.requests, &route.answers);
+            sum.durations.add(&route.seconds);
+        }
+        for (sum, service) in self.services.iter_mut().zip(&worker.services) {
+            sum.attempts += service.attempts.get();
+            sum.retries += service.retries.get();
+            let failures = service.failures.iter().chain([&service.timeouts]);
+            for ((_, sum), counter) in sum.failures.iter_mut().zip(failures) {
+                *sum += counter.get();
+            }
+            sum.connections += service.connections.get();
+            add(&mut sum.calls, &service.calls);
+            sum.response_durations.add(&service.response_seconds);
+        }
+        for (number, counter) in (3000..).zip(&worker.refusals).filter(|(_, counter)| counter.get() > 0) {
+            let code = format!("FW-{number}");
+            match self.refusals.iter_mut().find(|(known, _)| *known == code) {
+                Some((_, sum)) => *sum += counter.get(),
+                None => self.refusals.push((code, counter.get())),
+            }
+        }
+        self.refusals.sort_unstable();
+    }
+}
+
+impl ServiceMetrics {
+    fn new(name: String) -> Self {
+        let failures = FAILURES.into_iter().chain(["timed_out"]).map(|why| (why, 0)).collect();
+        Self { name, failures, ..Self::default() }
+    }
+}
+
+fn add(sum: &mut ByCode, worker: &Answers) {
+    for (sum, counter) in sum.iter_mut().zip(&worker.0) {
+        *sum += counter.get();
+    }
+}
