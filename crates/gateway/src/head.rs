@@ -57,6 +57,18 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     upgrade
 }
 
+/// Whether an answer says once at most, and plainly, where its body ends (RFC 9112 §6.3).
+pub(crate) fn has_one_framing(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match [lengths.next(), lengths.next(), codings.next(), codings.next()] {
+        [None, None, None, None] => true,
+        [Some(length), None, None, None] => length.as_bytes().iter().all(u8::is_ascii_digit),
+        [None, None, Some(coding), None] => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
+}
+
 /// The members of a list that is a header's value.
 fn tokens(list: &HeaderValue) -> impl Iterator<Item = &str> {
     list.to_str().unwrap_or_default().split(',').map(str::trim).filter(|token| !token.is_empty())

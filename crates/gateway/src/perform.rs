@@ -12,11 +12,13 @@ use floodway_policy::admission::Class;
 use floodway_policy::exchange::{Action, Actions, AttemptId, Event, Exchange, Facts, Failure, Refusal};
 use floodway_policy::snapshot::CallPolicy;
 use floodway_policy::{EndpointId, Time};
-use http::{Request, Response};
+use http::header::UPGRADE;
+use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::body::{Outbound, RequestBody, Tied, TooLarge};
+use crate::head;
 use crate::pool::{self, Connection};
 use crate::worker::Worker;
 
@@ -203,7 +205,14 @@ async fn send(
     outgoing: &mut Outgoing,
 ) -> Result<(Response<Incoming>, Connection), Failure> {
     let mut connection = connection(worker, attempt).await?;
-    match connection.sender.try_send_request(outgoing.take()).await {
+    let request = outgoing.take();
+    let may_switch = request.headers().contains_key(UPGRADE);
+    match connection.sender.try_send_request(request).await {
+        // hyper takes these, but another reader of the answer could end its body elsewhere.
+        Ok(response) if !head::has_one_framing(response.headers()) => Err(Failure::Malformed),
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && !may_switch => {
+            Err(Failure::Malformed)
+        }
         Ok(response) => Ok((response, connection)),
         Err(mut error) => Err(match error.take_message() {
             Some(unsent) => {

@@ -14,7 +14,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 
 use super::decode::{Decoder, Next};
-use super::parse::{Field, Framing, RequestHead};
+use super::parse::{Field, Framing, Name, RequestHead};
 use super::side::Side;
 use super::write::{self, Ending, Then};
 use super::{Served, Taken, Unserved, Visit};
@@ -119,7 +119,8 @@ fn request(bytes: &[u8], head: &RequestHead, fields: &[Field]) -> Result<Request
     *request.method_mut() = Method::from_bytes(head.method.of(bytes)).map_err(|_why| bad)?;
     *request.uri_mut() = Uri::try_from(path).map_err(|_why| bad)?;
     let headers = request.headers_mut();
-    for field in fields {
+    // Whether an `Upgrade` is one was decided by the head as a whole.
+    for field in fields.iter().filter(|field| head.upgrade || field.known != Name::Upgrade) {
         let name = HeaderName::from_bytes(field.name.of(bytes)).map_err(|_why| bad)?;
         headers.append(name, HeaderValue::from_bytes(field.value.of(bytes)).map_err(|_why| bad)?);
     }

@@ -11,7 +11,6 @@ use self::origin::Origin;
 use self::table::{REPLIES, large};
 use super::awaiting::ANSWERS_OF_CACHED_ROUTES;
 use super::play::Client;
-use super::unexpected;
 use crate::support::{Builder, Gateway, PATIENCE, builder};
 
 /// Meant for the next hop, or to be said by us alone.
@@ -160,6 +159,15 @@ fn hold(stage: impl Fn(&[Reply]) -> Stage, awaited: &[&str]) {
     }
     println!("{} replies, of which {} are expected with later work", replies.len(), awaited.len());
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), replies.len(), wrong.join("\n"));
+}
+
+/// What to say of a reply that is not as expected.
+fn unexpected(name: &str, played: Result<(), String>, is_awaited: bool) -> Option<String> {
+    match (played, is_awaited) {
+        (Ok(()), true) => Some(format!("{name} holds now: take it off its list")),
+        (Err(why), false) => Some(format!("{name}: {why}")),
+        (Ok(()), false) | (Err(_), true) => None,
+    }
 }
 
 /// What a service says unasked, on a connection that waits for its next request, is nobody's answer.
