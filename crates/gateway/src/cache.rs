@@ -16,6 +16,7 @@ mod head;
 mod hit;
 mod serve;
 mod store;
+mod tally;
 mod tee;
 
 use std::rc::Rc;
@@ -43,9 +44,11 @@ use store::{Cached, Found, Key};
 
 pub(crate) use hit::Hit;
 pub(crate) use store::Store;
+pub(crate) use tally::TallyPlace;
 pub(crate) use tee::Tee;
 
 pub use store::{Purge, PurgeBy};
+pub use tally::CacheCounts;
 
 /// A request to a route with a cache.
 #[derive(Debug, Clone)]
@@ -91,6 +94,7 @@ async fn pass(
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let why = if is_read { Forwarded::Bypass } else { Forwarded::Method };
     let change = Change::of(worker, &request);
+    worker.cache.tally(worker.cache_place).forwarded();
     let mut response = perform(worker, call, standing, request).await?;
     if let Some(change) = change {
         change.happened(response.status(), response.headers());
@@ -155,6 +159,11 @@ impl Asking {
 
     /// `waited` says why the request would have been sent on, had another not been.
     fn serve(&self, cached: &Cached, waited: Option<Forwarded>) -> Response<ResponseBody> {
+        let tally = self.worker.cache.tally(self.worker.cache_place);
+        tally.hit();
+        if waited.is_some() {
+            tally.collapsed();
+        }
         let said =
             CacheStatus { forwarded: waited, is_collapsed: waited.is_some(), ..CacheStatus::default() };
         Served { store: &self.worker.cache, request: &self.head, cached }.response(said)

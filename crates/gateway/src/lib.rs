@@ -37,7 +37,7 @@ mod tunnel;
 mod worker;
 mod workers;
 
-pub use cache::{Purge, PurgeBy};
+pub use cache::{CacheCounts, Purge, PurgeBy};
 pub use counts::Counts;
 pub use listen::Listen;
 pub use membership::Memberships;

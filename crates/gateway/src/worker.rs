@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::body::Outbound;
 use crate::buffers::Buffers;
-use crate::cache::Store;
+use crate::cache::{Store, TallyPlace};
 use crate::clock::Clock;
 use crate::counts::Counters;
 use crate::http1::Side;
@@ -48,6 +48,8 @@ pub(crate) struct Worker {
     pub(crate) tasks: Tasks,
     /// Shared by the workers of the node.
     pub(crate) cache: Arc<Store>,
+    /// Where this worker counts what the cache does.
+    pub(crate) cache_place: TallyPlace,
     pub(crate) counters: Arc<Counters>,
     pub(crate) phase: watch::Receiver<Phase>,
     /// This worker's share of the connections that may be open.
@@ -108,6 +110,7 @@ impl Worker {
             queue: Queue::default(),
             is_draining: Cell::new(false),
             tasks: Tasks::default(),
+            cache_place: cache.take_place(),
             cache,
             counters,
             phase,

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::{Purge, Store};
+use crate::cache::{CacheCounts, Purge, Store};
 use crate::connection::{self, Client};
 use crate::counts::{Counters, Counts};
 use crate::entry;
@@ -196,9 +196,14 @@ impl Workers {
         self.cache.purge(purge)
     }
 
+    /// What the HTTP cache did and holds.
+    pub fn cache_counts(&self) -> CacheCounts {
+        self.cache.counts()
+    }
+
     /// Bytes that the HTTP cache holds.
     pub fn cache_bytes(&self) -> u64 {
-        self.cache.bytes()
+        self.cache.counts().bytes
     }
 
     /// Takes no more connections, and waits until every request is answered and every client connection

@@ -49,6 +49,7 @@ impl Fetch<'_> {
         let store = &asking.worker.cache;
         let stamp = store.stamp(&asking.key);
         let (request, is_unconditional) = self.request(&found);
+        store.tally(asking.worker.cache_place).forwarded();
         let asked = store.now();
         let came = perform(&asking.worker, asking.call, asking.standing, request).await;
         let stale = match found {
@@ -100,7 +101,7 @@ impl Fetch<'_> {
         let said = self.said(None);
         self.land(Landing::Unshared);
         match stale.filter(|stale| stale.facts.covers(Failing::Silent, self.asking.worker.cache.now())) {
-            Some(stale) => Ok(self.serve(&stale, said)),
+            Some(stale) => Ok(self.stand_in(&stale, said)),
             None => Err(refused.into()),
         }
     }
@@ -115,7 +116,7 @@ impl Fetch<'_> {
         if stale.facts.covers(Failing::Status(status.as_u16()), store.now()) {
             let said = self.said(Some(status));
             self.land(Landing::Unshared);
-            return self.serve(&stale, said);
+            return self.stand_in(&stale, said);
         }
         if self.asking.head.method == Method::HEAD {
             return self.head(&stale, came);
@@ -247,6 +248,13 @@ impl Fetch<'_> {
         let declared = head::declared_len(new);
         let passed = Passed::new(store, asking.policy.body_max, declared).filter(|_| came.is_framed);
         passed.map(|passed| (facts, passed)).ok_or(NotStored::Status)
+    }
+
+    /// Serves a stale response, as the service fails.
+    fn stand_in(&self, stale: &Cached, said: CacheStatus) -> Response<ResponseBody> {
+        let worker = &self.asking.worker;
+        worker.cache.tally(worker.cache_place).stale();
+        self.serve(stale, said)
     }
 
     fn serve(&self, cached: &Cached, said: CacheStatus) -> Response<ResponseBody> {

@@ -47,6 +47,7 @@ impl Hit {
             Verdict::ServeAndRefresh | Verdict::Ask(_) | Verdict::Refuse => return None,
         }
         let Found::Fit(cached) = found else { return None };
+        store.tally(worker.cache_place).hit();
         let (age, ttl) = (cached.facts.age(now).as_secs(), cached.facts.ttl(now));
         Some(Self { cached, age, ttl })
     }

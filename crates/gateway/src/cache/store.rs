@@ -17,6 +17,7 @@ use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter};
 
 use super::flights::Flights;
 use super::head::Head;
+use super::tally::{CacheCounts, Tallies, Tally, TallyPlace};
 use crate::clock::Clock;
 use crate::head::{FORWARDED_HOST, FORWARDED_PROTO};
 
@@ -44,6 +45,7 @@ pub(crate) struct Store {
     epochs: Box<[AtomicU32]>,
     purges: AtomicU64,
     filling: AtomicU64,
+    tallies: Tallies,
 }
 
 /// What a response is stored under: what it was asked for by, without its method.
@@ -149,6 +151,7 @@ impl Store {
             epochs: (0..if bytes_max == 0 { 1 } else { EPOCHS }).map(|_| AtomicU32::default()).collect(),
             purges: AtomicU64::default(),
             filling: AtomicU64::default(),
+            tallies: Tallies::new(),
         }
     }
 
@@ -161,9 +164,18 @@ impl Store {
         self.clock.wall()
     }
 
-    /// Bytes that are stored.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.entries.weight()
+    /// What it did and holds.
+    pub(crate) fn counts(&self) -> CacheCounts {
+        self.tallies.sum(self.entries.weight())
+    }
+
+    /// A place for a worker to count at.
+    pub(crate) fn take_place(&self) -> TallyPlace {
+        self.tallies.take()
+    }
+
+    pub(super) fn tally(&self, place: TallyPlace) -> &Tally {
+        self.tallies.of(place)
     }
 
     /// What stands for a request with this head; of several, the last stored.

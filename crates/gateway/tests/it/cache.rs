@@ -64,6 +64,56 @@ fn a_fresh_response_is_served_to_all_without_asking_again() {
 }
 
 #[test]
+fn counts_what_it_did() {
+    let server = Upstream::start(|seen| match (seen.head.uri.path(), seen.index) {
+        ("/fails", 1) => {
+            Reply::with(200, &[("cache-control", "max-age=10, stale-if-error=60"), ("age", "20")], "old")
+        }
+        ("/fails", _) => Reply::now(503, "busy"),
+        _ => Reply::with(200, &[FRESH], "x"),
+    });
+    let gateway = cached(server.address());
+    for path in ["/a", "/fails", "/a", "/a", "/fails"] {
+        assert_eq!(get(&gateway, path, &[]).status, 200);
+    }
+    http::send(gateway.address(), "HEAD", "/a", &[], b"").expect("an answer");
+    http::send(gateway.address(), "POST", "/b", &[], b"x").expect("an answer");
+    let counts = gateway.workers.cache_counts();
+    assert_eq!((counts.hits, counts.collapsed, counts.forwarded, counts.stale), (3, 0, 4, 1));
+    assert!(counts.bytes > 0);
+}
+
+/// The services see the host that their clients asked for, so responses of two are two.
+#[test]
+fn what_a_trusted_proxy_says_of_its_client_is_part_of_the_key() {
+    let server = counting(&[FRESH]);
+    let gateway = builder()
+        .service(&[server.address()])
+        .route("/*", &[], 0)
+        .cache(CachePolicy::default())
+        .trusting("127.0.0.0/8")
+        .start();
+    let told = |fields: Fields<'_>| get(&gateway, "/", fields).text();
+    assert_eq!(told(&[]), "answer 0");
+    assert_eq!(told(&[("x-forwarded-host", "a.example")]), "answer 1");
+    assert_eq!(told(&[("x-forwarded-host", "b.example")]), "answer 2");
+    assert_eq!(told(&[("x-forwarded-proto", "https")]), "answer 3");
+    assert_eq!(told(&[("x-forwarded-host", "A.example")]), "answer 1");
+    assert_eq!(told(&[]), "answer 0");
+}
+
+#[test]
+fn what_a_client_claims_to_be_finds_nothing_of_others() {
+    let server = counting(&[FRESH, ("vary", "x-forwarded-for, x-request-id")]);
+    let gateway = cached(server.address());
+    let mine = ("x-request-id", "one");
+    assert_eq!(get(&gateway, "/", &[mine]).text(), "answer 0");
+    assert_eq!(get(&gateway, "/", &[("x-forwarded-for", "127.0.0.1")]).text(), "answer 1");
+    assert_eq!(get(&gateway, "/", &[mine]).text(), "answer 0");
+    assert_eq!(get(&gateway, "/", &[mine, ("x-forwarded-for", "6.6.6.6")]).text(), "answer 0");
+}
+
+#[test]
 fn a_route_without_a_cache_stores_nothing() {
     let server = counting(&[FRESH]);
     let gateway = builder().service(&[server.address()]).route("/*", &[], 0).start();
