@@ -384,3 +384,87 @@ impl Purge {
             }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use floodway_policy::http_cache::{Moments, judge};
+    use http::HeaderValue;
+    use http::header::CACHE_CONTROL;
+    use std::thread;
+
+    fn key(target: &str) -> Key {
+        let request = Request::builder().uri(target).header(HOST, "a").body(()).expect("a request");
+        Key::of(&request).expect("a key")
+    }
+
+    fn cached(body: &'static str) -> Arc<Cached> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
+        let moments = Moments { asked: Time::ZERO, answered: Time::ZERO, answered_wall: Wall(0) };
+        let none = HeaderMap::new();
+        let facts = judge(&Head(&none), 200, &Head(&headers), &CachePolicy::default(), moments);
+        let (facts, body) = (facts.expect("it may be stored"), Bytes::from(body));
+        let (status, lines, tags) = (StatusCode::OK, Bytes::new(), Box::default());
+        Arc::new(Cached { facts, status, headers, lines, body, tags })
+    }
+
+    fn has(store: &Store, target: &str) -> bool {
+        let key = KeyRef { is_https: false, host: "a", target };
+        matches!(store.find_by(&key, &Head(&HeaderMap::new()), Time::ZERO), Found::Fit(_))
+    }
+
+    #[test]
+    fn finds_by_parts_what_was_stored_by_key() {
+        let store = Store::new(1 << 20);
+        let key = key("/a?b");
+        store.insert(&key, store.stamp(&key), cached("x"));
+        assert!(has(&store, "/a?b") && !has(&store, "/a"));
+        let other = Key { asked_host: Some("b".into()), ..key.clone() };
+        store.insert(&other, store.stamp(&other), cached("y"));
+        store.invalidate(&key);
+        assert!(!has(&store, "/a?b"), "what a proxy asked for otherwise is another");
+    }
+
+    #[test]
+    fn stores_nothing_from_before_a_change_or_a_purge() {
+        let store = Store::new(1 << 20);
+        let key = key("/");
+        for change in [&(|| store.invalidate(&key)) as &dyn Fn(), &|| {
+            store.purge(&Purge { host: None, by: PurgeBy::Tag("none".into()) });
+        }] {
+            let before = store.stamp(&key);
+            change();
+            store.insert(&key, before, cached("old"));
+            assert!(!has(&store, "/"));
+        }
+    }
+
+    /// Writers of a few keys and a purger at once; in the end nothing is left from before the last purge.
+    #[test]
+    fn keeps_its_word_under_threads() {
+        let store = Store::new(1 << 20);
+        thread::scope(|scope| {
+            for writer in 0..4 {
+                let store = &store;
+                scope.spawn(move || {
+                    for round in 0..500 {
+                        let key = key(if (round + writer) % 2 == 0 { "/a" } else { "/b" });
+                        let stamp = store.stamp(&key);
+                        store.insert(&key, stamp, cached("x"));
+                        if round % 50 == 0 {
+                            store.invalidate(&key);
+                        }
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    store.purge(&Purge { host: None, by: PurgeBy::Everything });
+                }
+            });
+        });
+        store.purge(&Purge { host: None, by: PurgeBy::Everything });
+        assert_eq!((store.counts().bytes, has(&store, "/a"), has(&store, "/b")), (0, false, false));
+    }
+}

@@ -1,5 +1,7 @@
 //! The HTTP cache. A response is made stale by an `Age` beyond its `max-age`, so that nothing waits.
 
+mod hits;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
