@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use floodway_policy::http_cache::CachePolicy;
 
-use self::awaiting::ANSWERS_OF_CACHED_ROUTES;
+use self::awaiting::{ANSWERS_OF_CACHED_ROUTES, ANSWERS_TO_HTTP2};
 use self::case::Case;
 use self::play::Stage;
 use crate::support::PATIENCE;
@@ -87,7 +87,7 @@ fn cases_have_names_of_their_own() {
     for name in of_requests.chain(replies.iter().map(|reply| reply.name)) {
         assert!(names.insert(name), "two cases are named {name}");
     }
-    for name in ANSWERS_OF_CACHED_ROUTES {
+    for name in ANSWERS_OF_CACHED_ROUTES.iter().chain(ANSWERS_TO_HTTP2) {
         assert!(names.contains(name), "no case is named {name}");
     }
 }

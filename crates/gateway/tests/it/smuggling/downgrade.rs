@@ -4,6 +4,9 @@
 mod frames;
 mod table;
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use self::frames::Session;
 use self::table::{CASES, FRAMES};
 use super::play::Stage;
@@ -70,8 +73,13 @@ fn play(stage: &Stage, case: &Case) -> Result<Vec<Seen>, String> {
 }
 
 /// What becomes of any fields and data.
-pub(super) fn send(stage: &Stage, fields: &[(Vec<u8>, Vec<u8>)], data: &[u8]) -> Outcome {
-    let mut session = Session::to(stage.gateway.address(), stage.patience);
+pub(super) fn send(
+    gateway: SocketAddr,
+    patience: Duration,
+    fields: &[(Vec<u8>, Vec<u8>)],
+    data: &[u8],
+) -> Outcome {
+    let mut session = Session::to(gateway, patience);
     session.send_request(fields, data);
     session.outcome()
 }

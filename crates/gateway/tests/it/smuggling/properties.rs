@@ -27,7 +27,7 @@ pub(super) fn http1(stage: &Stage, bytes: &[u8]) -> Result<(), String> {
 
 /// Sends any fields and data as a request of HTTP/2; what is wrong with what came of them.
 pub(super) fn http2(stage: &Stage, fields: &[(Vec<u8>, Vec<u8>)], data: &[u8]) -> Result<(), String> {
-    let outcome = send(stage, fields, data);
+    let outcome = send(stage.gateway.address(), stage.patience, fields, data);
     let whole = whole(&stage.settle()?)?;
     match (&outcome, &whole[..]) {
         (Outcome::Answered(200, _), [request]) => is_the_same(request, fields, data),

@@ -9,7 +9,8 @@ use floodway_policy::http_cache::CachePolicy;
 
 use self::origin::Origin;
 use self::table::{REPLIES, large};
-use super::awaiting::ANSWERS_OF_CACHED_ROUTES;
+use super::awaiting::{ANSWERS_OF_CACHED_ROUTES, ANSWERS_TO_HTTP2};
+use super::downgrade::{Outcome, send};
 use super::play::Client;
 use crate::support::{Builder, Gateway, PATIENCE, builder};
 
@@ -60,6 +61,8 @@ struct Stage {
     gateway: Gateway,
     origin: Origin,
     patience: Duration,
+    /// The client speaks HTTP/2.
+    is_http2: bool,
 }
 
 impl Stage {
@@ -72,7 +75,7 @@ impl Stage {
         let origin = Origin::start(replies.to_vec());
         let builder = builder().service(&[origin.address]).route("/*", &[], 0).timeout(patience).one_worker();
         let gateway = more(builder).start();
-        Self { gateway, origin, patience }
+        Self { gateway, origin, patience, is_http2: false }
     }
 
     /// Asks for one reply, then for something else.
@@ -96,6 +99,9 @@ impl Stage {
 
     /// One request on a connection of its own.
     fn ask(&self, method: &str, target: &str) -> Result<Got, String> {
+        if self.is_http2 {
+            return self.ask_by_http2(method, target);
+        }
         let mut client = Client::to(self.gateway.address(), self.patience);
         let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         client.send(request.as_bytes())?;
@@ -110,6 +116,18 @@ impl Stage {
         match for_one_hop {
             Some(header) => Err(format!("{header:?} was passed on")),
             None => Ok(Got::Whole { status: answer.status, body: answer.body }),
+        }
+    }
+}
+
+impl Stage {
+    fn ask_by_http2(&self, method: &str, target: &str) -> Result<Got, String> {
+        let fields = [(":method", method), (":scheme", "http"), (":path", target), (":authority", "a")];
+        let fields = fields.map(|(name, value)| (name.into(), value.into()));
+        match send(self.gateway.address(), self.patience, &fields, b"") {
+            Outcome::Answered(status, body) => Ok(Got::Whole { status, body }),
+            Outcome::Reset(_) => Ok(Got::Torn),
+            other => Err(format!("{other:?}")),
         }
     }
 }
@@ -145,6 +163,13 @@ fn each_answer_is_refused_or_has_one_meaning() {
 fn each_answer_of_a_cached_route_is_refused_or_has_one_meaning() {
     let cached = |builder: Builder| builder.cache(CachePolicy::default());
     hold(|replies| Stage::with(replies, PATIENCE, cached), ANSWERS_OF_CACHED_ROUTES);
+}
+
+/// So do requests of HTTP/2.
+#[test]
+fn each_answer_to_http2_is_refused_or_has_one_meaning() {
+    let stage = |replies: &[Reply]| Stage { is_http2: true, ..Stage::new(replies, PATIENCE) };
+    hold(stage, ANSWERS_TO_HTTP2);
 }
 
 /// Plays all replies; those that are awaited on a stage of their own, as what goes wrong may outlast its reply.

@@ -98,7 +98,7 @@ impl Session {
             let code = |at: usize| payload.get(at..at + 4).map_or(0, to_u32);
             match kind {
                 GO_AWAY if code(4) != 0 => return Outcome::GoAway(code(4)),
-                RST_STREAM if stream == 1 && status.is_none() => return Outcome::Reset(code(0)),
+                RST_STREAM if stream == 1 => return Outcome::Reset(code(0)),
                 HEADERS if stream == 1 && status.is_none() => {
                     // An interim answer is followed by the answer.
                     status = Some(status_of(&payload)).filter(|status| *status >= 200);
