@@ -62,6 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         listen: vec![(*listen).into()],
         snapshot: Arc::new(snapshot),
         memberships,
+        telemetry: None,
         seed: 1,
     };
     let _workers = Workers::start(&options)?;

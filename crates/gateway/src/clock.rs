@@ -28,6 +28,12 @@ impl Clock {
         Wall(since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_default())
     }
 
+    /// The time of day, finer.
+    #[expect(clippy::unused_self, reason = "a test could hand in another clock")]
+    pub(crate) fn since_1970(self) -> Duration {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+    }
+
     /// The same moment for the runtime's timers.
     pub(crate) fn instant(self, time: Time) -> tokio::time::Instant {
         let after = Duration::from_nanos(time.nanos());

@@ -39,6 +39,8 @@ pub(crate) struct Counters {
     pub(crate) refused_connections: Counter,
     pub(crate) requests: Counter,
     pub(crate) in_flight: Counter,
+    /// What was to be told of single requests and had no room.
+    pub(crate) notes_dropped: Counter,
     /// By the number of their code above 3000.
     pub(crate) refusals: Box<[Counter]>,
     /// One more than there are: the last is for requests that match none.
@@ -118,6 +120,7 @@ impl Counters {
             refused_connections: Counter::default(),
             requests: Counter::default(),
             in_flight: Counter::default(),
+            notes_dropped: Counter::default(),
             refusals: (0..CODES).map(|_| Counter::default()).collect(),
             routes: routes.collect(),
             services: snapshot.services.iter().map(|_| ServiceCounters::default()).collect(),

@@ -17,9 +17,10 @@ use crate::cache;
 use crate::connection::Client;
 use crate::head::{self, REQUEST_ID};
 use crate::http1::is_authority;
-use crate::in_flight::InFlight;
+use crate::in_flight::{self, InFlight};
 use crate::perform::{Standing, perform};
 use crate::respond::Problem;
+use crate::telemetry::{Asked, Beginning, Way};
 use crate::tunnel::{self, Tunnel};
 use crate::worker::Worker;
 
@@ -39,8 +40,21 @@ pub(crate) async fn forward(
     client: &Rc<Client>,
     request: Request<Incoming>,
 ) -> (Response<ResponseBody>, InFlight) {
-    let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
-    let in_flight = InFlight::begin(&client.worker, given);
+    let headers = request.headers();
+    let mut in_flight = InFlight::begin(
+        &client.worker,
+        Beginning {
+            id: headers.get(REQUEST_ID).map(HeaderValue::as_bytes),
+            traceparent: in_flight::traceparent(headers),
+            is_believed: client.peer.is_trusted,
+        },
+    );
+    in_flight.note(|| Asked {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        host: request.uri().authority().map(ToString::to_string),
+        way: Way::In { peer: client.peer.address, protocol: "HTTP/2", route: None },
+    });
     let response = match try_forward(client, request, &in_flight).await {
         Ok(response) => {
             in_flight.answered(response.status());
@@ -97,6 +111,9 @@ pub(crate) async fn send_on(
         request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     let asker = head::say_who_asks(request.headers_mut(), client, &id.value());
+    if let Some(hop) = in_flight.hop() {
+        in_flight::say_trace(request.headers_mut(), hop);
+    }
     *request.version_mut() = Version::HTTP_11;
     let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
     let standing = Standing { key: key(asker), class: class(route, header) };

@@ -1,14 +1,21 @@
-//! A request that is being answered: what names it, and what is counted of it when it is over.
+//! A request that is being answered: what names it, and what is counted and told of it when it is over.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-use floodway_policy::Time;
 use floodway_policy::routing::RouteId;
+use floodway_policy::trace::{Hop, TraceContext};
+use floodway_policy::{EndpointId, Time};
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
 
 use crate::head::RequestId;
 use crate::respond::Problem;
+use crate::telemetry::{Asked, Beginning, Note, Way};
 use crate::worker::Worker;
+
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Begun when the head was read, dropped when the answer was passed on or nobody is there to take it. Each
 /// request is counted here and nowhere else, whichever way it goes.
@@ -16,23 +23,45 @@ use crate::worker::Worker;
 pub(crate) struct InFlight {
     worker: Rc<Worker>,
     pub(crate) id: RequestId,
+    /// Where there is tracing.
+    hop: Option<Hop>,
     began: Time,
     route: Cell<Option<RouteId>>,
+    endpoint: Cell<Option<EndpointId>>,
     /// 0 until there is one.
     status: Cell<u16>,
+    error: Cell<Option<&'static str>>,
+    is_logged: bool,
+    /// Only of what is noted.
+    asked: Option<Box<Asked>>,
 }
 
 impl InFlight {
-    /// `given` is the id that the client has for the request.
-    pub(crate) fn begin(worker: &Rc<Worker>, given: Option<&[u8]>) -> Self {
+    pub(crate) fn begin(worker: &Rc<Worker>, beginning: Beginning<'_>) -> Self {
         worker.counters.requests.add_one();
         worker.counters.in_flight.add_one();
+        let is_logged = match &worker.telemetry {
+            Some(telemetry) => telemetry.log.draw(&mut worker.rng.borrow_mut()),
+            None => false,
+        };
         Self {
             worker: Rc::clone(worker),
-            id: RequestId::new(given, worker.random()),
+            id: RequestId::new(beginning.id, worker.random()),
+            hop: hop(worker, beginning),
             began: worker.clock.now(),
             route: Cell::new(None),
+            endpoint: Cell::new(None),
             status: Cell::new(0),
+            error: Cell::new(None),
+            is_logged,
+            asked: None,
+        }
+    }
+
+    /// Keeps what was asked for, where it is told later.
+    pub(crate) fn note(&mut self, asked: impl FnOnce() -> Asked) {
+        if self.is_logged || self.hop.is_some_and(|hop| hop.is_recorded) {
+            self.asked = Some(Box::new(asked()));
         }
     }
 
@@ -40,6 +69,11 @@ impl InFlight {
     pub(crate) fn routed(&self, route: RouteId) {
         self.route.set(Some(route));
         self.worker.counters.route(Some(route)).in_flight.add_one();
+    }
+
+    /// This endpoint answers it.
+    pub(crate) fn served_by(&self, endpoint: EndpointId) {
+        self.endpoint.set(Some(endpoint));
     }
 
     /// An answer begins.
@@ -50,12 +84,40 @@ impl InFlight {
     /// The gateway answers itself.
     pub(crate) fn refused(&self, problem: Problem) {
         self.worker.counters.refused(problem.code());
+        self.error.set(Some(problem.code()));
         self.answered(problem.status());
+    }
+
+    /// What the service is told of the trace, where this gateway takes part in it.
+    pub(crate) const fn hop(&self) -> Option<&Hop> {
+        self.hop.as_ref()
+    }
+
+    fn tell(&mut self, took: std::time::Duration) {
+        let Some(mut asked) = self.asked.take() else { return };
+        if let Way::In { route, .. } = &mut asked.way {
+            *route = self.route.get();
+        }
+        tell(
+            &self.worker,
+            Note {
+                asked: *asked,
+                is_logged: self.is_logged,
+                hop: self.hop,
+                began: self.worker.clock.since_1970().saturating_sub(took),
+                took,
+                request_id: String::from_utf8_lossy(self.id.as_bytes()).into_owned(),
+                status: self.status.get(),
+                error: self.error.get(),
+                endpoint: self.endpoint.get(),
+            },
+        );
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        let took = self.worker.clock.now().since(self.began);
         let counters = &self.worker.counters;
         let route = counters.route(self.route.get());
         counters.in_flight.subtract_one();
@@ -63,6 +125,39 @@ impl Drop for InFlight {
             route.in_flight.subtract_one();
         }
         route.answers.count(self.status.get());
-        route.seconds.observe(self.worker.clock.now().since(self.began));
+        route.seconds.observe(took);
+        self.tell(took);
+    }
+}
+
+/// The place of a request in its trace, where there is tracing.
+pub(crate) fn hop(worker: &Worker, beginning: Beginning<'_>) -> Option<Hop> {
+    let share = worker.telemetry.as_ref()?.traces?;
+    let parent = beginning.traceparent.and_then(TraceContext::parse);
+    Some(Hop::new(parent, beginning.is_believed, share, &mut worker.rng.borrow_mut()))
+}
+
+/// Says in the headers of a request what its next hop is told. A `tracestate` without a parent that can be read
+/// says nothing (W3C Trace Context §3.3).
+pub(crate) fn say_trace(headers: &mut HeaderMap, hop: &Hop) {
+    let text = HeaderValue::from_bytes(&hop.told.text()).expect("digits and dashes");
+    headers.insert(TRACEPARENT, text);
+    if hop.parent.is_none() {
+        headers.remove(TRACESTATE);
+    }
+}
+
+/// The only `traceparent` of these headers; several say nothing.
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut all = headers.get_all(TRACEPARENT).iter();
+    let only = all.next()?;
+    all.next().is_none().then_some(only.as_bytes())
+}
+
+/// Hands a note over, or counts that it could not be.
+pub(crate) fn tell(worker: &Worker, note: Note) {
+    let Some(telemetry) = &worker.telemetry else { return };
+    if telemetry.notes.try_send(note).is_err() {
+        worker.counters.notes_dropped.add_one();
     }
 }

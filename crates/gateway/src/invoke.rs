@@ -5,10 +5,14 @@ use std::rc::Rc;
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_policy::admission::Class;
 use floodway_policy::exchange::Refusal;
+use floodway_policy::trace::Hop;
+use floodway_policy::{ServiceId, Time};
 use http::{Request, Response};
 
 use crate::body::RequestBody;
+use crate::in_flight;
 use crate::perform::{Standing, perform};
+use crate::telemetry::{Asked, Beginning, Note, Way};
 use crate::worker::Worker;
 
 /// Calls the services of this system by one worker.
@@ -37,25 +41,71 @@ impl Invoke for Caller {
     fn invoke<'a>(
         &'a self,
         service: &'a str,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> LocalFuture<'a, Result<Response<Body>, InvokeError>> {
         Box::pin(async move {
             let unknown = || InvokeError::UnknownService { service: service.to_owned() };
             let id = self.worker.snapshot.service(service).ok_or_else(unknown)?;
             let call = *self.worker.snapshot.call(id).ok_or_else(unknown)?;
             let standing = Standing { key: self.worker.random(), class: Class::NORMAL };
+            let span = Span::begin(&self.worker, id, &mut request);
             let calls = &self.worker.counters.service(id).calls;
             match perform(&self.worker, call, standing, request.map(RequestBody::Caller)).await {
                 Ok(response) => {
                     calls.count(response.status().as_u16());
+                    span.end(&self.worker, response.status().as_u16());
                     Ok(response.map(Body::new))
                 }
                 Err(refused) => {
                     calls.count(0);
+                    span.end(&self.worker, 0);
                     Err(error(refused.why, service, call.timeout))
                 }
             }
         })
+    }
+}
+
+/// A call as its trace sees it, up to the head of its answer.
+struct Span {
+    began: Time,
+    recorded: Option<(Asked, Hop)>,
+}
+
+impl Span {
+    fn begin(worker: &Worker, service: ServiceId, request: &mut Request<Body>) -> Self {
+        // Services are ours: what they say of their traces is believed.
+        let traceparent = in_flight::traceparent(request.headers());
+        let hop = in_flight::hop(worker, Beginning { id: None, traceparent, is_believed: true });
+        if let Some(hop) = &hop {
+            in_flight::say_trace(request.headers_mut(), hop);
+        }
+        let asked = |hop| {
+            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+            (Asked { method, path, host: None, way: Way::Call(service) }, hop)
+        };
+        Self { began: worker.clock.now(), recorded: hop.filter(|hop| hop.is_recorded).map(asked) }
+    }
+
+    /// `status` is 0 where there is no answer.
+    fn end(self, worker: &Worker, status: u16) {
+        let Some((asked, hop)) = self.recorded else { return };
+        let took = worker.clock.now().since(self.began);
+        let began = worker.clock.since_1970().saturating_sub(took);
+        in_flight::tell(
+            worker,
+            Note {
+                asked,
+                is_logged: false,
+                hop: Some(hop),
+                began,
+                took,
+                request_id: String::new(),
+                status,
+                error: None,
+                endpoint: None,
+            },
+        );
     }
 }
 

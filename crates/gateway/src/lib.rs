@@ -32,6 +32,7 @@ mod queue;
 mod respond;
 mod stream;
 mod tasks;
+pub mod telemetry;
 mod tls;
 mod tunnel;
 mod worker;

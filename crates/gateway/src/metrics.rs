@@ -27,6 +27,8 @@ pub struct Metrics {
     pub services: Vec<ServiceMetrics>,
     /// Bytes that the HTTP cache holds.
     pub cache_bytes: u64,
+    /// Log lines and spans that had no room on their way.
+    pub notes_dropped: u64,
 }
 
 /// Of the requests of one route.
@@ -74,6 +76,7 @@ impl Metrics {
 
     pub(crate) fn add(&mut self, worker: &Counters) {
         self.counts.add(worker);
+        self.notes_dropped += worker.notes_dropped.get();
         for (sum, route) in self.routes.iter_mut().zip(&worker.routes) {
             sum.in_flight += route.in_flight.get();
             add(&mut sum.requests, &route.answers);

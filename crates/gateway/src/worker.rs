@@ -22,6 +22,7 @@ use crate::membership::Memberships;
 use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::tasks::Tasks;
+use crate::telemetry::Telemetry;
 
 /// Where a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,8 @@ pub(crate) struct Worker {
     /// Where this worker counts what the cache does.
     pub(crate) cache_place: TallyPlace,
     pub(crate) counters: Arc<Counters>,
+    /// Where anything is told of single requests.
+    pub(crate) telemetry: Option<Telemetry>,
     pub(crate) phase: watch::Receiver<Phase>,
     /// This worker's share of the connections that may be open.
     pub(crate) connections_max: u64,
@@ -113,11 +116,17 @@ impl Worker {
             cache_place: cache.take_place(),
             cache,
             counters,
+            telemetry: None,
             phase,
             connections_max: u64::from(connections.div_ceil(workers)),
             memberships,
             seen: Cell::new(0),
         }
+    }
+
+    /// Tells of single requests.
+    pub(crate) fn telling(self, telemetry: Option<Telemetry>) -> Self {
+        Self { telemetry, ..self }
     }
 
     /// Takes over a newer membership, if there is one.

@@ -24,6 +24,7 @@ use crate::listen::Listen;
 use crate::membership::Memberships;
 use crate::metrics::Metrics;
 use crate::peer::{Peer, Scheme};
+use crate::telemetry::Telemetry;
 use crate::tls::{Front, TlsError};
 use crate::worker::{Open, Phase, Worker};
 
@@ -43,6 +44,8 @@ pub struct WorkersOptions {
     pub snapshot: Arc<Snapshot>,
     /// Who is there.
     pub memberships: Memberships,
+    /// What they tell of single requests, if anything.
+    pub telemetry: Option<Telemetry>,
     /// Start of their random streams.
     pub seed: u64,
 }
@@ -258,7 +261,11 @@ impl Workers {
             let (snapshot, memberships) = (Arc::clone(&options.snapshot), options.memberships.clone());
             let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
             let cache = Arc::clone(&self.cache);
-            move || Worker::new(snapshot, memberships, cache, counters, phase, workers, seed)
+            let telemetry = options.telemetry.clone();
+            move || {
+                let worker = Worker::new(snapshot, memberships, cache, counters, phase, workers, seed);
+                worker.telling(telemetry)
+            }
         };
         let shutdown = self.shutdown.clone();
         // One of them looks after the files for all.

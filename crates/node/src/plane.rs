@@ -245,6 +245,7 @@ fn start_workers(
         listen: tls::listeners(system)?,
         snapshot,
         memberships,
+        telemetry: None,
         seed: seed(),
     };
     Workers::start(&options).map_err(|error| match error {

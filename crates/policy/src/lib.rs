@@ -28,6 +28,7 @@ pub mod rng;
 pub mod routing;
 pub mod snapshot;
 pub mod time;
+pub mod trace;
 pub mod trust;
 
 pub use cluster::Cluster;

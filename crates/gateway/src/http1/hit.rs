@@ -29,7 +29,12 @@ impl Headers for Seen<'_> {
     }
 
     fn values_of<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let is_seen = |field: &&Field| matches!(field.known, Name::Other | Name::Host | Name::ContentLength);
+        let is_seen = |field: &&Field| {
+            matches!(
+                field.known,
+                Name::Other | Name::Host | Name::ContentLength | Name::TraceParent | Name::TraceState
+            )
+        };
         let named = move |field: &&Field| field.name.of(self.bytes).eq_ignore_ascii_case(name.as_bytes());
         self.fields.iter().filter(is_seen).filter(named).map(|field| field.value.of(self.bytes))
     }

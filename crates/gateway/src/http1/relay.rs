@@ -86,7 +86,7 @@ pub(super) async fn relay(
     let mut first = worker.buffers.take();
     first.reserve(head.len + 256);
     let asker = write::asker(&side.bytes, fields, client);
-    write::request_head(&mut first, &side.bytes, head, fields, client, asker.as_ref(), &in_flight.id);
+    write::request_head(&mut first, &side.bytes, head, fields, client, asker.as_ref(), in_flight);
     let asker = asker.map_or(client.peer.address, |asker| asker.address);
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
@@ -110,6 +110,7 @@ pub(super) async fn relay(
     match drive(worker, route.call, facts, &mut request).await {
         Ok((reply, life)) => {
             in_flight.answered(reply.head.status);
+            in_flight.served_by(reply.upstream.endpoint);
             let answer = request.into_answer(worker, head, &in_flight.id, reply);
             Ok(answer.pass(worker, life).await)
         }

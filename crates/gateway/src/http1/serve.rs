@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use floodway_policy::snapshot::RoutePolicy;
 
-use super::parse::{Field, Framing, RequestHead, parse_request};
+use super::parse::{Field, Framing, Name, RequestHead, parse_request};
 use super::side::Side;
 use super::write::{self, Then};
 use super::{Served, Taken, Unserved, Visit, adapt, hit, relay};
@@ -19,6 +19,7 @@ use crate::forward::{self, TARGET_SHARE};
 use crate::in_flight::InFlight;
 use crate::respond::Problem;
 use crate::stream::Stream;
+use crate::telemetry::{Asked, Beginning, Way};
 use crate::tunnel::Tunnel;
 use crate::worker::Worker;
 
@@ -100,9 +101,7 @@ impl Visit {
                 return Some(Turn::Over);
             }
         };
-        let worker = Rc::clone(&self.client.worker);
-        let given = head.request_id.map(|id| id.of(&self.side.bytes));
-        let in_flight = InFlight::begin(&worker, given);
+        let in_flight = self.begin(&head, fields);
         let served = match self.dispatch(&head, fields, &in_flight).await {
             Ok(served) => served,
             Err(unserved) => self.refuse(&head, unserved, &in_flight).await,
@@ -165,6 +164,29 @@ impl Visit {
         }
     }
 
+    fn begin(&self, head: &RequestHead, fields: &[Field]) -> InFlight {
+        let Self { client, side, .. } = self;
+        let bytes = &side.bytes[..];
+        let traces = client.worker.telemetry.as_ref().is_some_and(|telemetry| telemetry.traces.is_some());
+        let mut parents = fields.iter().filter(|field| traces && field.known == Name::TraceParent);
+        let parent = parents.next().filter(|_| parents.next().is_none());
+        let mut in_flight = InFlight::begin(
+            &client.worker,
+            Beginning {
+                id: head.request_id.map(|id| id.of(bytes)),
+                traceparent: parent.map(|parent| parent.value.of(bytes)),
+                is_believed: client.peer.is_trusted,
+            },
+        );
+        in_flight.note(|| Asked {
+            method: head.method.text(bytes).to_owned(),
+            path: path(head, bytes).to_owned(),
+            host: head.target.authority.or(head.host).map(|host| host.text(bytes).to_owned()),
+            way: Way::In { peer: client.peer.address, protocol: "HTTP/1.1", route: None },
+        });
+        in_flight
+    }
+
     async fn dispatch(
         &mut self,
         head: &RequestHead,
@@ -206,7 +228,8 @@ impl Visit {
     /// Answers what is no request.
     async fn refuse_unread(&mut self, problem: Problem) {
         let worker = Rc::clone(&self.client.worker);
-        let in_flight = InFlight::begin(&worker, None);
+        let beginning = Beginning { id: None, traceparent: None, is_believed: false };
+        let in_flight = InFlight::begin(&worker, beginning);
         if self.answer(problem, &in_flight, false, Then::Close).await {
             self.part().await;
         }
@@ -270,11 +293,10 @@ fn find_route<'a>(
     if method == "CONNECT" {
         return Err(Problem::ConnectRefused);
     }
-    let target = head.target.path_and_query;
-    if target.len() > worker.snapshot.limits.header_bytes_max as usize / TARGET_SHARE {
+    if head.target.path_and_query.len() > worker.snapshot.limits.header_bytes_max as usize / TARGET_SHARE {
         return Err(Problem::TargetTooLong);
     }
-    let path = target.text(bytes).split('?').next().filter(|path| !path.is_empty()).unwrap_or("/");
+    let path = path(head, bytes);
     if forward::has_dot_segment(path) {
         return Err(Problem::BadRequest("the path has a `.` or `..` segment"));
     }
@@ -284,6 +306,12 @@ fn find_route<'a>(
         return Err(Problem::BodyTooLarge);
     }
     Ok(route)
+}
+
+/// What is asked for, without its query.
+fn path<'a>(head: &RequestHead, bytes: &'a [u8]) -> &'a str {
+    let target = head.target.path_and_query.text(bytes);
+    target.split('?').next().filter(|path| !path.is_empty()).unwrap_or("/")
 }
 
 /// Takes a request off that needs nothing more than what was read. Whether it was so.

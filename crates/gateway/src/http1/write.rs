@@ -10,6 +10,7 @@ use http::response::Parts;
 use super::parse::{Field, Name, RequestHead, ResponseHead, Span, tokens};
 use crate::connection::Client;
 use crate::head::{RequestId, is_end_to_end};
+use crate::in_flight::InFlight;
 use crate::peer::{Asker, Claims, is_certificate};
 use crate::respond::Problem;
 
@@ -63,8 +64,9 @@ pub(super) fn request_head(
     fields: &[Field],
     client: &Client,
     asker: Option<&Asker<'_>>,
-    id: &RequestId,
+    in_flight: &InFlight,
 ) {
+    let hop = in_flight.hop();
     let host = head.target.authority.or(head.host);
     let path = head.target.path_and_query(bytes);
     out.put_slice(head.method.of(bytes));
@@ -89,6 +91,8 @@ pub(super) fn request_head(
         | Name::ForwardedHost
         | Name::ForwardedProto => false,
         Name::Claim if asker.is_none() => false,
+        Name::TraceParent if hop.is_some() => false,
+        Name::TraceState if hop.is_some_and(|hop| hop.parent.is_none()) => false,
         Name::Claim if client.peer.certificate.is_some() && is_certificate(field.name.of(bytes)) => false,
         known if known.is_hop_by_hop() => false,
         known => !head.has_options || !is_named(bytes, fields, field, known),
@@ -107,7 +111,10 @@ pub(super) fn request_head(
     if let Some(host) = told.or_else(|| host.map(|host| host.of(bytes))) {
         put(out, b"x-forwarded-host", host);
     }
-    put(out, b"x-request-id", id.as_bytes());
+    if let Some(hop) = hop {
+        put(out, b"traceparent", &hop.told.text());
+    }
+    put(out, b"x-request-id", in_flight.id.as_bytes());
     out.put_slice(b"\r\n");
 }
 

@@ -18,6 +18,7 @@ mod resilience;
 mod routing;
 mod smuggling;
 mod support;
+mod telemetry;
 mod tls;
 mod trust;
 mod upgrade;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use floodway_gateway::telemetry::Telemetry;
 use floodway_gateway::{Counts, Listen, Memberships, Workers, WorkersOptions};
 use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::Balance;
@@ -35,6 +36,7 @@ pub(crate) struct Builder {
     budget: BudgetPolicy,
     guard: GuardPolicy,
     priority: Option<PriorityPolicy>,
+    telemetry: Option<Telemetry>,
 }
 
 /// A running gateway.
@@ -63,6 +65,7 @@ pub(crate) fn builder() -> Builder {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         trusted: Vec::new(),
         cache_bytes_max: 64 << 20,
+        telemetry: None,
     }
 }
 
@@ -138,6 +141,11 @@ impl Builder {
         self
     }
 
+    pub(crate) fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(telemetry);
+        self
+    }
+
     pub(crate) fn one_worker(mut self) -> Self {
         self.workers = 1;
         self
@@ -183,6 +191,7 @@ impl Builder {
             listen: vec![self.listen],
             snapshot: Arc::new(snapshot),
             memberships: memberships.clone(),
+            telemetry: self.telemetry,
             seed: 7,
         };
         let services = self.services.into_iter().map(|(_, servers)| servers).collect();
