@@ -18,6 +18,7 @@ pub mod node;
 mod plane;
 pub mod status;
 pub mod supervisor;
+mod telemetry;
 
 pub use error::NodeError;
 pub use node::{Node, Options};

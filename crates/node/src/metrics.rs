@@ -43,6 +43,7 @@ fn connections(text: &mut Text, metrics: &Metrics) {
     text.family(Family::Connections).sample(&[], counts.connections);
     text.family(Family::ConnectionsOpen).sample(&[], counts.open_connections);
     text.family(Family::ConnectionsRefused).sample(&[], counts.refused_connections);
+    text.family(Family::TelemetryDropped).sample(&[], metrics.notes_dropped);
     text.family(Family::CacheBytes).sample(&[], metrics.cache_bytes);
 }
 

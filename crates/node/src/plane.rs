@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use floodway_api::{Caller, Components, ServerOptions};
 use floodway_blocks::invoke::LocalFuture;
+use floodway_gateway::telemetry::Telemetry;
 use floodway_gateway::{Memberships, StartError, WorkerContext, Workers, WorkersOptions};
 use floodway_policy::Snapshot;
 use floodway_system::{Service, Source, System};
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::NodeError;
 use crate::status::{EngineStatus, Subscriptions};
 use crate::supervisor::Traffic;
+use crate::telemetry::{self, Teller};
 use components::components;
 use engine::OpenEngine;
 use traffic::GatewayTraffic;
@@ -45,6 +47,7 @@ pub(crate) struct Plane {
     deliveries: CancellationToken,
     /// One per service; its sender goes when its deliveries have ended.
     delivered: Vec<oneshot::Receiver<Infallible>>,
+    teller: Option<Teller>,
 }
 
 /// Connections to an API port that wait to be taken.
@@ -60,7 +63,9 @@ impl Plane {
         let engine = OpenEngine::open(system, data).await?;
         let snapshot = Arc::new(system.compile());
         let memberships = Memberships::default();
-        let workers = Arc::new(start_workers(system, Arc::clone(&snapshot), memberships.clone())?);
+        let (telemetry, teller) = telemetry::start(system, &snapshot)?.unzip();
+        let workers = start_workers(system, Arc::clone(&snapshot), memberships.clone(), telemetry)?;
+        let workers = Arc::new(workers);
         let traffic = GatewayTraffic { memberships, workers: Arc::downgrade(&workers) };
         let mut plane = Self {
             components: Arc::new(components(system, &snapshot, engine.as_ref())),
@@ -72,6 +77,7 @@ impl Plane {
             audit_port: 0,
             deliveries: CancellationToken::new(),
             delivered: Vec::new(),
+            teller,
         };
         plane.open_api(system).await?;
         Ok(plane)
@@ -158,7 +164,7 @@ impl Plane {
 
     /// Ends the API ports, the workers and the engine.
     pub(crate) async fn close(self) -> Result<(), NodeError> {
-        let Self { engine, mut workers, .. } = self;
+        let Self { engine, mut workers, teller, .. } = self;
         workers.end_services();
         // The status may be looked at this very moment.
         let workers = loop {
@@ -168,7 +174,13 @@ impl Plane {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         };
-        let stopped = tokio::task::spawn_blocking(move || workers.stop()).await;
+        let stopped = tokio::task::spawn_blocking(move || {
+            workers.stop();
+            if let Some(teller) = teller {
+                teller.finish();
+            }
+        });
+        let stopped = stopped.await;
         if let Err(error) = stopped {
             tracing::error!(%error, "the workers did not stop as they should");
         }
@@ -238,6 +250,7 @@ fn start_workers(
     system: &System,
     snapshot: Arc<Snapshot>,
     memberships: Memberships,
+    telemetry: Option<Telemetry>,
 ) -> Result<Workers, NodeError> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let options = WorkersOptions {
@@ -245,7 +258,7 @@ fn start_workers(
         listen: tls::listeners(system)?,
         snapshot,
         memberships,
-        telemetry: None,
+        telemetry,
         seed: seed(),
     };
     Workers::start(&options).map_err(|error| match error {

@@ -32,6 +32,8 @@ pub(crate) enum Form {
     Size { min: u64, max: u64 },
     /// So many in so much time.
     Rate,
+    /// So many of a hundred; taken as so many of a million.
+    Share,
     /// An IP address with port.
     Address,
     /// An IP address.
@@ -60,6 +62,21 @@ pub(crate) struct Misfit {
     pub(crate) code: Code,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+}
+
+/// So many of a million, from a percentage with at most four places.
+fn share(text: &str) -> Option<i64> {
+    let (whole, part) =
+        text.strip_suffix('%').map(|number| number.split_once('.').unwrap_or((number, "0")))?;
+    let is_digits = |digits: &str, max| {
+        (1..=max).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    if !is_digits(whole, 3) || !is_digits(part, 4) {
+        return None;
+    }
+    let parts: i64 = format!("{part:0<4}").parse().ok()?;
+    let share = whole.parse::<i64>().ok()? * 10_000 + parts;
+    (share <= 1_000_000).then_some(share)
 }
 
 const DURATIONS: [(&str, Duration); 6] = [
@@ -100,6 +117,7 @@ impl Form {
             Self::Duration { .. } => "a duration such as `250ms`, `2s`, `5m` or `24h`".into(),
             Self::Size { .. } => "a size such as `64KiB` or `10MiB`".into(),
             Self::Rate => "a rate such as `2000/s` or `100/m`".into(),
+            Self::Share => "a share such as `1%` or `0.01%`, at most `100%`".into(),
             Self::Address => "an address such as `127.0.0.1:8080`".into(),
             Self::Ip => "an IP address such as `127.0.0.1`".into(),
             Self::Network => "a network such as `10.0.0.0/8`".into(),
@@ -125,6 +143,7 @@ impl Form {
             Self::Duration { .. } => "duration".into(),
             Self::Size { .. } => "size".into(),
             Self::Rate => "rate".into(),
+            Self::Share => "share".into(),
             Self::Address => "address".into(),
             Self::Ip => "IP address".into(),
             Self::Network => "network".into(),
@@ -145,6 +164,7 @@ impl Form {
             Self::Duration { .. } => Some("^[0-9]+(us|ms|s|m|h|d)$"),
             Self::Size { .. } => Some("^[0-9]+([kMGT]?B|[KMGT]iB)$"),
             Self::Rate => Some("^[0-9]+/(ms|s|m|h|d)$"),
+            Self::Share => Some(r"^[0-9]{1,3}(\.[0-9]{1,4})?%$"),
             Self::Address => Some("^.+:[0-9]{1,5}$"),
             Self::PathPattern => Some(r"^/[^*?#]*(/\*)?$|^/\*$"),
             Self::RequestPath => Some(r"^/([^ #$]|\$\{[^}]*\}|\$)*$"),
@@ -172,6 +192,7 @@ impl Form {
             | Self::Duration { .. }
             | Self::Size { .. }
             | Self::Rate
+            | Self::Share
             | Self::Address
             | Self::Ip
             | Self::Network
@@ -204,6 +225,7 @@ impl Form {
             Self::Duration { zero } => self.parse_duration(text, zero),
             Self::Size { min, max } => self.parse_size(text, min, max),
             Self::Rate => found(rate(text).map(Kind::Rate), Code::BadRate),
+            Self::Share => found(share(text).map(Kind::Integer), Code::OutOfRange),
             Self::Address => self.parse_address(text),
             Self::Ip => found(text.parse::<IpAddr>().ok().map(Kind::Ip), Code::BadAddress),
             Self::Network => self.parse_network(text),

@@ -29,8 +29,9 @@ pub use code::Code;
 pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{
-    Audit, CertificateFiles, ClientAuthority, Engine, Gateway, Health, Listen, Locks, NamedLoad, Node,
-    Outbox, Probe, Route, Run, Service, Source, Store, System, Tls, Token, Topics,
+    AccessLog, Audit, CertificateFiles, ClientAuthority, Engine, Gateway, Health, Listen, Locks, LogTo,
+    NamedLoad, Node, Outbox, Probe, Route, Run, Service, Source, Store, System, Telemetry, Tls, Token,
+    Topics, Traces,
 };
 pub use reference::reference;
 pub use schema::schema;

@@ -17,6 +17,7 @@ use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
 use floodway_policy::snapshot::Limits;
+use floodway_policy::trace::Share;
 use floodway_policy::trust::TrustedProxies;
 use floodway_policy::{ServiceId, Weight};
 use floodway_workload::{Expectations, Load};
@@ -35,6 +36,8 @@ pub struct System {
     pub services: Vec<Service>,
     /// The entry for outside traffic, if there is one.
     pub gateway: Option<Gateway>,
+    /// What is told of single requests.
+    pub telemetry: Telemetry,
     /// Where services keep state.
     pub stores: Vec<Store>,
     /// Where services publish and subscribe; a place here is the same as in the compiled snapshot.
@@ -322,4 +325,40 @@ impl System {
     pub fn load(&self, name: &str) -> Option<&NamedLoad> {
         self.loads.iter().find(|load| load.name == name)
     }
+}
+
+/// What is told of single requests.
+#[derive(Debug, Clone, Default)]
+pub struct Telemetry {
+    /// Lines of JSON.
+    pub access_log: Option<AccessLog>,
+    /// Spans.
+    pub traces: Option<Traces>,
+}
+
+/// A line for each request.
+#[derive(Debug, Clone)]
+pub struct AccessLog {
+    /// Of how many.
+    pub sample: Share,
+    /// Where lines go.
+    pub to: LogTo,
+}
+
+/// Where a log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTo {
+    /// The node's own.
+    Stderr,
+    /// Added to a file.
+    File(PathBuf),
+}
+
+/// Taking part in traces.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    /// Where a collector takes OTLP over HTTP.
+    pub otlp: SocketAddr,
+    /// Of how many requests.
+    pub sample: Share,
 }

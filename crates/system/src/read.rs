@@ -6,6 +6,7 @@ mod gateway;
 mod loads;
 mod node;
 mod services;
+mod telemetry;
 
 use std::path::{Component, Path, PathBuf};
 
@@ -42,6 +43,7 @@ impl Reader<'_> {
             node,
             services,
             gateway,
+            telemetry: self.telemetry(file),
             stores,
             topics,
             locks: self.locks(file),

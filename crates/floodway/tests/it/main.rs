@@ -14,3 +14,4 @@ mod metrics;
 mod orphans;
 mod service;
 mod support;
+mod telemetry;

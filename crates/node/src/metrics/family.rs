@@ -8,6 +8,7 @@ pub(super) enum Family {
     Connections,
     ConnectionsOpen,
     ConnectionsRefused,
+    TelemetryDropped,
     CacheBytes,
     Requests,
     RequestsInFlight,
@@ -66,6 +67,11 @@ impl Family {
                 "floodway_connections_refused_total",
                 Counter,
                 "Client connections that were closed at once, as there were as many as there may be.",
+            ),
+            Self::TelemetryDropped => (
+                "floodway_telemetry_dropped_total",
+                Counter,
+                "Log lines and spans that were dropped, as the thread that writes them was behind.",
             ),
             Self::CacheBytes => ("floodway_cache_bytes", Gauge, "Bytes that the HTTP cache holds."),
             Self::Requests => (

@@ -158,6 +158,8 @@ fn patterns_agree_with_the_readers() {
         "",
         "shop.example",
         "::1",
+        "0.01%",
+        "100%",
     ];
     for form in [
         Form::Text,
@@ -165,6 +167,7 @@ fn patterns_agree_with_the_readers() {
         POSITIVE,
         SIZE,
         Form::Rate,
+        Form::Share,
         Form::Address,
         Form::File,
         Form::Command,
@@ -179,5 +182,16 @@ fn patterns_agree_with_the_readers() {
             let is_taken = form.parse(text).is_ok();
             assert!(!is_taken || pattern.is_match(text), "{form:?} takes `{text}`, its pattern does not");
         }
+    }
+}
+
+#[test]
+fn a_share_is_so_many_of_a_million() {
+    let read = |text| Form::Share.parse(text).ok();
+    for (text, count) in [("1%", 10_000), ("0.01%", 100), ("0.0001%", 1), ("100%", 1_000_000), ("0%", 0)] {
+        assert!(matches!(read(text), Some(Kind::Integer(found)) if found == count), "{text}");
+    }
+    for text in ["1", "%", "101%", "100.0001%", "0.00001%", "-1%", "1.%", ".5%", "1 %"] {
+        assert!(read(text).is_none(), "{text}");
     }
 }

@@ -53,6 +53,9 @@ gateway:
   routes:
     - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, timeout: 2s, connect-timeout: 1s, priority: { header: x-priority, default: low }, body: 1MiB, retry: { max: 2, statuses: [503], try-timeout: 500ms, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 } }
     - { match: { path: "/*", method: [GET, PUT] }, to: legacy, cache: { fresh: 30s, heuristic: 1d, stale-while-revalidate: 5m, stale-if-error: 0s, body: 8MiB, wait: 5s, obey-clients: false } }
+telemetry:
+  access-log: { sample: 0.5%, to: access.log }
+  traces: { otlp: 127.0.0.1:4318, sample: 1% }
 stores: { orders: { engine: embedded, durability: none, outbox: { topics: events, topic: orders } } }
 topics: { events: { engine: embedded, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s } }
 locks: { default: { engine: embedded } }

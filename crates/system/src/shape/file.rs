@@ -8,6 +8,7 @@ mod front;
 
 use self::front::{LISTEN, TLS};
 use super::Need::{Default, Optional, Required};
+use super::telemetry::TELEMETRY;
 use super::{Field, Object, Shape, field};
 use crate::form::Form;
 
@@ -76,6 +77,7 @@ pub(crate) static FILE_SHAPE: Object = Object {
             Optional("no outside traffic"),
             "The entry for outside traffic.",
         ),
+        field("telemetry", Shape::Object(&TELEMETRY), EMPTY, "What is told of single requests."),
         field(
             "stores",
             Shape::Map { key: Form::Name, value: &Shape::Engine(Block::State, &STORE), max: 1000 },

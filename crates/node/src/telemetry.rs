@@ -1,0 +1,118 @@
+//! Tells of single requests: lines to the access log, spans to a collector. One thread does it for all workers,
+//! beside their way; what it has no room for is dropped and counted by them.
+
+mod log;
+mod otlp;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use floodway_gateway::telemetry::{Note, Telemetry, Way};
+use floodway_policy::Snapshot;
+use floodway_policy::trace::Share;
+use floodway_system::System;
+
+use crate::error::NodeError;
+use log::Log;
+use otlp::Exporter;
+
+/// Notes that wait.
+const NOTES_MAX: usize = 8192;
+/// Longest time that a line or span waits for others.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// The thread that tells. It ends when all workers have.
+#[derive(Debug)]
+pub(crate) struct Teller(JoinHandle<()>);
+
+/// Starts it, where the system file asks for anything.
+pub(crate) fn start(
+    system: &System,
+    snapshot: &Arc<Snapshot>,
+) -> Result<Option<(Telemetry, Teller)>, NodeError> {
+    let asked = &system.telemetry;
+    if asked.access_log.is_none() && asked.traces.is_none() {
+        return Ok(None);
+    }
+    let failed = |attempt| move |source: io::Error| NodeError::System { attempt, source };
+    let log = asked.access_log.as_ref().map(|log| Log::open(&log.to)).transpose();
+    let log = log.map_err(failed("open the access log"))?;
+    let exporter = asked.traces.as_ref().map(|traces| Exporter::new(traces.otlp, &system.name)).transpose();
+    let exporter = exporter.map_err(failed("start the runtime of the exporter"))?;
+    let (notes, told) = mpsc::sync_channel(NOTES_MAX);
+    let telemetry = Telemetry {
+        log: asked.access_log.as_ref().map_or(Share::NONE, |log| log.sample),
+        traces: asked.traces.as_ref().map(|traces| traces.sample),
+        notes,
+    };
+    let names = Names(Arc::clone(snapshot));
+    let tell = move || tell(&told, log, exporter, &names);
+    let thread = thread::Builder::new().name("telemetry".into()).spawn(tell);
+    Ok(Some((telemetry, Teller(thread.map_err(failed("start the thread of the access log"))?))))
+}
+
+impl Teller {
+    /// Waits until all is told. The workers must have ended.
+    pub(crate) fn finish(self) {
+        if self.0.join().is_err() {
+            tracing::error!("the thread that writes the access log has panicked");
+        }
+    }
+}
+
+/// What routes, services and replicas are called.
+#[derive(Debug)]
+struct Names(Arc<Snapshot>);
+
+impl Names {
+    fn route(&self, note: &Note) -> Option<&str> {
+        let Way::In { route, .. } = note.asked.way else { return None };
+        self.0.route(route?).map(|route| route.name.as_str())
+    }
+
+    /// The service that was called, or that answered.
+    fn service(&self, note: &Note) -> Option<&str> {
+        let id = match note.asked.way {
+            Way::Call(service) => service,
+            Way::In { .. } => note.endpoint?.service,
+        };
+        self.0.services.get(usize::from(id.0)).map(|service| service.name.as_str())
+    }
+
+    fn replica(&self, note: &Note) -> Option<String> {
+        let endpoint = note.endpoint?;
+        self.service(note).map(|service| format!("{service}/{}", endpoint.slot))
+    }
+}
+
+fn tell(told: &Receiver<Note>, mut log: Option<Log>, mut exporter: Option<Exporter>, names: &Names) {
+    loop {
+        let is_over = match told.recv_timeout(GATHER) {
+            Ok(note) => {
+                for note in [note].into_iter().chain(told.try_iter().take(NOTES_MAX)) {
+                    if let Some(log) = log.as_mut().filter(|_| note.is_logged) {
+                        log.write(&note, names);
+                    }
+                    if let Some(exporter) = exporter.as_mut() {
+                        exporter.take(&note, names);
+                    }
+                }
+                false
+            }
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        if let Some(log) = &mut log {
+            log.flush();
+        }
+        if let Some(exporter) = &mut exporter {
+            exporter.send(GATHER, is_over);
+        }
+        if is_over {
+            return;
+        }
+    }
+}
