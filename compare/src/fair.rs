@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, ensure};
 use floodway_kit::{Seen, Upstream, http};
 
-use crate::backends::BODY_BYTES;
 use crate::peers::{Peer, Setup};
 use crate::served::Served;
 
@@ -16,7 +15,7 @@ const ROUNDS: usize = 4;
 /// Starts the proxy before backends that remember, sends it some requests on one connection, and looks at
 /// what arrived.
 pub(crate) fn check(peer: Peer, setup: &Setup<'_>) -> Result<()> {
-    let body = "x".repeat(BODY_BYTES);
+    let body = "x".repeat(setup.body);
     let upstreams: Vec<_> = (0..BACKENDS)
         .map(|_| {
             let body = body.clone();
@@ -26,21 +25,21 @@ pub(crate) fn check(peer: Peer, setup: &Setup<'_>) -> Result<()> {
     let backends: Vec<SocketAddr> = upstreams.iter().map(Upstream::address).collect();
     let listen = floodway_kit::free_address();
     let setup = Setup { listen, backends: &backends, ..*setup };
-    let served = Served::start(peer.name, (peer.command)(&setup)?, listen)?;
-    ask(served.address)?;
+    let served = Served::start(peer.name, (peer.command)(&setup)?, listen, setup.body)?;
+    ask(served.address, setup.body)?;
     let seen: Vec<_> = upstreams.iter().map(|upstream| marked(upstream.seen())).collect();
     judge(&seen).with_context(|| format!("{} does not do what it is compared by", peer.name))
 }
 
 const MARK: &str = "x-asked";
 
-fn ask(address: SocketAddr) -> Result<()> {
+fn ask(address: SocketAddr, body_len: usize) -> Result<()> {
     let mut client = http::Connection::to(address)?;
     let request = format!("GET / HTTP/1.1\r\nhost: fair.example\r\n{MARK}: yes\r\n\r\n");
     for _ in 0..BACKENDS * ROUNDS {
         client.write(request.as_bytes())?;
         let answer = client.read_answer(false)?;
-        ensure!(answer.status == 200 && answer.body.len() == BODY_BYTES, "the answer is not the backend's");
+        ensure!(answer.status == 200 && answer.body.len() == body_len, "the answer is not the backend's");
     }
     Ok(())
 }

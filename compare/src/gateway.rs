@@ -27,12 +27,20 @@ struct Started {
 pub(crate) fn run(options: &Gateway) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder for configurations")?;
     let cores = cores::available()?;
-    let backends = Backends::start(folder.path(), cores)?;
+    let backends = Backends::start(folder.path(), cores, options.body)?;
     let mut started = Vec::new();
     for peer in chosen(&options.only)? {
         let listen = floodway_kit::free_address();
         let backends = &backends.addresses;
-        let setup = Setup { listen, backends, folder: folder.path(), cores, floodway: &options.floodway };
+        let setup = Setup {
+            listen,
+            backends,
+            folder: folder.path(),
+            cores,
+            floodway: &options.floodway,
+            balance: &options.balance,
+            body: options.body,
+        };
         match (peer.version)(&setup) {
             Ok(version) => started.push(start(peer, version, &setup)?),
             Err(error) if options.only.is_empty() => println!("without {}: {error:#}", peer.name),
@@ -62,17 +70,18 @@ fn start(peer: Peer, version: String, setup: &Setup<'_>) -> Result<Started> {
     if peer.reads_http {
         fair::check(peer, setup)?;
     }
-    let served = Served::start(peer.name, (peer.command)(setup)?, setup.listen)?;
+    let served = Served::start(peer.name, (peer.command)(setup)?, setup.listen, setup.body)?;
     Ok(Started { peer, version, served, rounds: Vec::new() })
 }
 
 fn announce(options: &Gateway, cores: Cores) {
-    let Gateway { rounds, seconds, connections, .. } = options;
+    let Gateway { rounds, seconds, connections, body, balance, .. } = options;
     let place = match cores.rest {
         Some(rest) => format!("proxy on core {}, generator and backends on core {rest}", cores.proxy),
         None => "one core for everything: latency and requests per second mean little".to_owned(),
     };
     println!("{rounds} rounds of {seconds} s each, in turns; wrk with {connections} connections; {place}");
+    println!("bodies of {body} bytes, {balance}");
 }
 
 fn measure(one: &Started, options: &Gateway, cores: Cores, seconds: u32) -> Result<Round> {

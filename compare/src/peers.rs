@@ -1,5 +1,6 @@
 //! The proxies that are compared, a file for each. To add one: write its file and add it to [`PEERS`].
 
+mod envoy;
 mod floodway;
 mod haproxy;
 mod nginx;
@@ -36,10 +37,17 @@ pub(crate) struct Setup<'a> {
     pub(crate) cores: Cores,
     /// The floodway program.
     pub(crate) floodway: &'a Path,
+    /// Who gets the next request, in the words of the system file: one of [`BALANCES`].
+    pub(crate) balance: &'a str,
+    /// Bytes of each answer's body.
+    pub(crate) body: usize,
 }
 
+/// What all peers can do.
+pub(crate) const BALANCES: [&str; 2] = ["round-robin", "least-requests"];
+
 /// In the order of the table.
-pub(crate) const PEERS: [Peer; 4] = [floodway::PEER, nginx::PEER, haproxy::PEER, pump::PEER];
+pub(crate) const PEERS: [Peer; 5] = [floodway::PEER, nginx::PEER, haproxy::PEER, envoy::PEER, pump::PEER];
 
 /// The first line that a program prints about itself.
 fn first_line(program: impl AsRef<std::ffi::OsStr>, flag: &str) -> Result<String> {

@@ -7,8 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use floodway_kit::{Running, cpu_time_of, family_of, http, memory_of};
 
-use crate::backends::BODY_BYTES;
-
 /// How long a server may take until it answers.
 const START_MAX: Duration = Duration::from_secs(10);
 
@@ -21,16 +19,16 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts it and waits until it answers with the whole body.
-    pub(crate) fn start(name: &str, mut command: Command, address: SocketAddr) -> Result<Self> {
+    /// Starts it and waits until it answers with a body of this length.
+    pub(crate) fn start(name: &str, mut command: Command, address: SocketAddr, body: usize) -> Result<Self> {
         let process =
             Running::start(&mut command).with_context(|| format!("cannot start {name}: {command:?}"))?;
         let mut served = Self { process, name: name.to_owned(), address };
-        served.wait()?;
+        served.wait(body)?;
         Ok(served)
     }
 
-    fn wait(&mut self) -> Result<()> {
+    fn wait(&mut self, expected: usize) -> Result<()> {
         let mut last = None;
         let answers = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             floodway_kit::eventually_blocking(START_MAX, "it answers", || {
@@ -41,7 +39,7 @@ impl Served {
         let body = last.filter(|answer| answer.status == 200).map(|answer| answer.body.len());
         let log =
             || format!("{} does not answer as it should:\n{}", self.name, self.process.lines().join("\n"));
-        ensure!(answers.is_ok() && body == Some(BODY_BYTES), log());
+        ensure!(answers.is_ok() && body == Some(expected), log());
         Ok(())
     }
 

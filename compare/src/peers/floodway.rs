@@ -27,7 +27,7 @@ fn config(setup: &Setup<'_>) -> String {
         "system: compare
 node: {{ data: \"{folder}/floodway-data\", workers: 1 }}
 services:
-  backend: {{ at: [{backends}] }}
+  backend: {{ at: [{backends}], balance: {balance} }}
 gateway:
   listen: \"{listen}\"
   routes:
@@ -37,5 +37,6 @@ gateway:
         folder = setup.folder.display(),
         backends = backends.join(", "),
         listen = setup.listen,
+        balance = setup.balance,
     )
 }

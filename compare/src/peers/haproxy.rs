@@ -35,8 +35,9 @@ frontend in
   bind {listen}
   default_backend backends
 backend backends
-  balance roundrobin
+  balance {balance}
 {servers}",
         listen = setup.listen,
+        balance = if setup.balance == "least-requests" { "leastconn" } else { "roundrobin" },
     )
 }

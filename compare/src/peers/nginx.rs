@@ -28,7 +28,7 @@ events {{ worker_connections 4096; }}
 http {{
   access_log off;
   upstream backends {{
-{servers}    keepalive 64;
+{least}{servers}    keepalive 64;
   }}
   server {{
     listen {listen};
@@ -44,5 +44,6 @@ http {{
 ",
         folder = setup.folder.display(),
         listen = setup.listen,
+        least = if setup.balance == "least-requests" { "    least_conn;\n" } else { "" },
     )
 }
