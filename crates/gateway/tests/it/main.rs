@@ -13,6 +13,7 @@ mod headers;
 mod http2;
 mod limits;
 mod metrics;
+mod overload;
 mod proxy_protocol;
 mod resilience;
 mod routing;

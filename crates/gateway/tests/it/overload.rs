@@ -1,0 +1,181 @@
+//! Three times what a service can do, by clients that do not wait for each other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use floodway_policy::admission::{AdmissionPolicy, Class, Limit, PriorityPolicy};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::support::builder;
+
+/// Requests that the service does at once, and how long each takes: 400 a second.
+const SERVERS: u32 = 8;
+const SERVICE: Duration = Duration::from_millis(20);
+const CAPACITY: u32 = 400;
+/// One request in ten is critical.
+const CRITICAL: u32 = 10;
+
+/// A service that takes all requests there are, and does a few at once: the rest waits in it.
+struct Service {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Service {
+    fn start() -> Self {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let thread = thread::spawn(move || runtime().block_on(serve(listener, &over)));
+        Self { address, is_over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the service has not panicked");
+        }
+    }
+}
+
+async fn serve(listener: std::net::TcpListener, is_over: &AtomicBool) {
+    let listener = TcpListener::from_std(listener).expect("a listener");
+    let servers = Arc::new(Semaphore::new(SERVERS as usize));
+    let mut connections = JoinSet::new();
+    while !is_over.load(Ordering::Relaxed) {
+        let accepted = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        let Ok(Ok((mut stream, _))) = accepted else { continue };
+        let servers = Arc::clone(&servers);
+        connections.spawn(async move {
+            let mut head = [0; 4096];
+            while matches!(stream.read(&mut head).await, Ok(1..)) {
+                let server = servers.acquire().await;
+                tokio::time::sleep(SERVICE).await;
+                drop(server);
+                if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// What came of the requests of one phase.
+#[derive(Debug, Default)]
+struct Phase {
+    /// Milliseconds of those that were answered with 200, and whether each was critical.
+    served: Vec<(f64, bool)>,
+    refused: usize,
+    critical: usize,
+}
+
+impl Phase {
+    fn goodput(&self, seconds: u32) -> f64 {
+        self.served.len() as f64 / f64::from(seconds)
+    }
+
+    fn p99(&self) -> f64 {
+        let mut times: Vec<_> = self.served.iter().map(|(time, _)| *time).collect();
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() * 99 / 100).copied().unwrap_or_default()
+    }
+
+    fn critical_share(&self) -> f64 {
+        self.served.iter().filter(|(_, is_critical)| *is_critical).count() as f64 / self.critical as f64
+    }
+}
+
+/// Sends so many requests a second, each on a connection of its own, whatever becomes of those before.
+async fn load(address: SocketAddr, rate: u32, seconds: u32) -> Phase {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut asked = JoinSet::new();
+    for number in 0..rate * seconds {
+        ticks.tick().await;
+        asked.spawn(ask(address, number % CRITICAL == 0));
+    }
+    let mut phase = Phase::default();
+    while let Some(answer) = asked.join_next().await {
+        let (status, time, is_critical) = answer.expect("no panic");
+        phase.critical += usize::from(is_critical);
+        if status == 200 {
+            phase.served.push((time.as_secs_f64() * 1e3, is_critical));
+        } else {
+            phase.refused += 1;
+        }
+    }
+    phase
+}
+
+async fn ask(address: SocketAddr, is_critical: bool) -> (u16, Duration, bool) {
+    let started = Instant::now();
+    let priority = if is_critical { "critical" } else { "low" };
+    let answer = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nx-priority: {priority}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+    };
+    (answer.await.unwrap_or_default(), started.elapsed(), is_critical)
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+fn overload(limit: Limit) {
+    let service = Service::start();
+    let admission = AdmissionPolicy { limit, queue_max: 40, queue_time: Duration::from_millis(200) };
+    let gateway = builder()
+        .service(&[service.address])
+        .route("/*", &[], 0)
+        .guard(|guard| guard.admission = Some(admission))
+        .priority(PriorityPolicy { header: "x-priority".into(), default: Class::NORMAL })
+        .one_worker()
+        .start();
+    let address = gateway.address();
+    runtime().block_on(async {
+        // An adaptive limit finds its place first.
+        load(address, CAPACITY, 2).await;
+        let over = load(address, 3 * CAPACITY, 3).await;
+        let after = load(address, CAPACITY / 2, 1).await;
+        println!(
+            "{limit:?}: at 3x {:.0}/s of {CAPACITY}/s, p99 {:.0} ms, {:.0} % of the critical, {} refused; after it {} refused, p99 {:.0} ms",
+            over.goodput(3),
+            over.p99(),
+            over.critical_share() * 100.0,
+            over.refused,
+            after.refused,
+            after.p99()
+        );
+        assert!(over.goodput(3) >= 0.8 * f64::from(CAPACITY), "{}", over.goodput(3));
+        assert!(over.p99() <= 600.0, "{}", over.p99());
+        assert!(over.critical_share() >= 0.95, "{}", over.critical_share());
+        assert!(after.served.len() * 10 >= (after.served.len() + after.refused) * 9, "{after:?}");
+    });
+}
+
+#[test]
+fn a_fixed_limit_keeps_a_service_at_work_and_the_critical_served() {
+    overload(Limit::Fixed(SERVERS * 2));
+}
+
+#[test]
+fn a_limit_that_finds_itself_does_so_too() {
+    overload(Limit::Adaptive(floodway_policy::adaptive::AdaptivePolicy::default()));
+}
