@@ -11,7 +11,7 @@ use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
-use floodway_policy::snapshot::{BudgetId, CallPolicy, RoutePolicy, ServicePolicy};
+use floodway_policy::snapshot::{BudgetId, CallPolicy, Protocol, RoutePolicy, ServicePolicy};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
 #[global_allocator]
@@ -34,6 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         services: vec![ServicePolicy {
             name: "backend".to_owned(),
             balance: Balance::RoundRobin,
+            protocol: Protocol::Http1,
             probe: ProbePolicy::default(),
             call,
             guard: GuardPolicy::default(),
@@ -63,6 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         snapshot: Arc::new(snapshot),
         memberships,
         telemetry: None,
+        backs: Arc::default(),
         seed: 1,
     };
     let _workers = Workers::start(&options)?;

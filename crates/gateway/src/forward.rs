@@ -6,7 +6,7 @@ use std::rc::Rc;
 use floodway_policy::admission::Class;
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::{Methods, Routed};
-use floodway_policy::snapshot::{Limits, RoutePolicy};
+use floodway_policy::snapshot::{Limits, Protocol, RoutePolicy};
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -40,6 +40,7 @@ pub(crate) async fn forward(
     client: &Rc<Client>,
     request: Request<Incoming>,
 ) -> (Response<ResponseBody>, InFlight) {
+    let is_grpc = head::is_grpc(request.headers());
     let headers = request.headers();
     let mut in_flight = InFlight::begin(
         &client.worker,
@@ -62,7 +63,8 @@ pub(crate) async fn forward(
         }
         Err(problem) => {
             in_flight.refused(problem);
-            problem.response(&in_flight.id.value())
+            let id = in_flight.id.value();
+            if is_grpc { problem.grpc_response(&id) } else { problem.response(&id) }
         }
     };
     (response, in_flight)
@@ -102,6 +104,8 @@ pub(crate) async fn send_on(
 ) -> Result<Answer, Problem> {
     let (worker, id) = (&client.worker, &in_flight.id);
     let upgrade = head::strip_hop_by_hop(request.headers_mut());
+    // Nor has it any with services.
+    let upgrade = upgrade.filter(|_| worker.protocol(route.call.service) != Protocol::Http2);
     let may_switch = upgrade.is_some();
     if let Some(protocol) = upgrade {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST,
+    HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 
 use crate::connection::Client;
@@ -79,6 +80,13 @@ fn tokens(list: &HeaderValue) -> impl Iterator<Item = &str> {
 pub(crate) fn is_end_to_end(name: &[u8]) -> bool {
     let all = [HOST, CONTENT_LENGTH, AUTHORIZATION, COOKIE, CACHE_CONTROL];
     all.iter().any(|end_to_end| name.eq_ignore_ascii_case(end_to_end.as_str().as_bytes()))
+}
+
+/// Whether the client speaks gRPC.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let rest = content_type.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// Makes one header of a cookie that came in several, as HTTP/2 allows (RFC 9113 §8.2.3).

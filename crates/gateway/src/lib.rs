@@ -35,6 +35,7 @@ mod tasks;
 pub mod telemetry;
 mod tls;
 mod tunnel;
+mod upstream;
 mod worker;
 mod workers;
 
@@ -42,5 +43,5 @@ pub use cache::{CacheCounts, Purge, PurgeBy};
 pub use counts::Counts;
 pub use listen::Listen;
 pub use membership::Memberships;
-pub use tls::{ClientCertificates, Front, FrontOptions, KeyPair, TlsError};
+pub use tls::{Back, BackOptions, ClientCertificates, Front, FrontOptions, KeyPair, TlsError};
 pub use workers::{StartError, WorkerContext, Workers, WorkersOptions};

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use floodway_blocks::invoke::BodyError;
 use floodway_policy::admission::Class;
 use floodway_policy::exchange::{Action, Actions, AttemptId, Event, Exchange, Facts, Failure, Refusal};
-use floodway_policy::snapshot::CallPolicy;
+use floodway_policy::snapshot::{CallPolicy, Protocol};
 use floodway_policy::{EndpointId, Time};
 use http::header::UPGRADE;
 use http::{Request, Response, StatusCode};
@@ -19,7 +20,8 @@ use hyper::body::Incoming;
 
 use crate::body::{Outbound, RequestBody, Tied, TooLarge};
 use crate::head;
-use crate::pool::{self, Connection};
+use crate::pool::{self, Connection, Sender};
+use crate::upstream;
 use crate::worker::Worker;
 
 /// A request's exchange while it lasts. However it ends, what it holds is given back.
@@ -205,9 +207,12 @@ async fn send(
     outgoing: &mut Outgoing,
 ) -> Result<(Response<Incoming>, Connection), Failure> {
     let mut connection = connection(worker, attempt).await?;
-    let request = outgoing.take();
+    let mut request = outgoing.take();
+    if matches!(connection.sender, Sender::Http2(_)) {
+        upstream::to_http2(&mut request, worker, attempt.endpoint.service);
+    }
     let may_switch = request.headers().contains_key(UPGRADE);
-    match connection.sender.try_send_request(request).await {
+    match connection.sender.try_send(request).await {
         // hyper takes these, but another reader of the answer could end its body elsewhere.
         Ok(response) if !head::has_one_framing(response.headers()) => Err(Failure::Malformed),
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && !may_switch => {
@@ -225,27 +230,63 @@ async fn send(
 }
 
 async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Failure> {
+    let endpoint = attempt.endpoint;
+    if worker.protocol(endpoint.service) == Protocol::Http2 {
+        return shared_connection(worker, attempt).await;
+    }
     if !attempt.fresh {
-        let kept = worker.pool.borrow_mut().take(attempt.endpoint, worker.clock.now());
+        let kept = worker.pool.borrow_mut().take(endpoint, worker.clock.now());
         if let Some(mut sender) = kept {
             // Its last request was sent and the response read to the end; it takes a moment at most to be
             // ready again.
             return match sender.ready().await {
-                Ok(()) => Ok(Connection { sender, endpoint: attempt.endpoint, is_used: true }),
+                Ok(()) => Ok(Connection { sender: Sender::Http1(sender), endpoint, is_used: true }),
                 Err(_closed) => Err(Failure::StaleConnection),
             };
         }
     }
-    let Some(address) = worker.address(attempt.endpoint) else { return Err(Failure::ConnectRefused) };
+    let address = worker.address(endpoint).ok_or(Failure::ConnectRefused)?;
     // Boxed, as it is rare and would make every request's future as large.
-    let connect = Box::pin(pool::connect(attempt.endpoint, address, &worker.tasks));
-    match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
-        Ok(Ok(connection)) => {
-            worker.counters.service(attempt.endpoint.service).connections.add_one();
-            Ok(connection)
+    let connect = Box::pin(pool::connect(worker, endpoint, address));
+    let sender = Sender::Http1(connected(worker, attempt, connect).await?);
+    worker.counters.service(endpoint.service).connections.add_one();
+    Ok(Connection { sender, endpoint, is_used: false })
+}
+
+/// A connection that carries other requests too.
+async fn shared_connection(worker: &Worker, attempt: &Attempt) -> Result<Connection, Failure> {
+    let endpoint = attempt.endpoint;
+    let kept = || worker.streams.borrow_mut().take(endpoint).filter(|_| !attempt.fresh);
+    let used = |shared| Connection { sender: Sender::Http2(shared), endpoint, is_used: true };
+    if let Some(shared) = kept() {
+        return Ok(used(shared));
+    }
+    let address = worker.address(endpoint).ok_or(Failure::ConnectRefused)?;
+    let making = worker.streams.borrow_mut().making(endpoint);
+    let connect = Box::pin(async {
+        // Whoever comes meanwhile waits for this connection instead of making another.
+        let _turn = making.lock().await;
+        if let Some(shared) = kept() {
+            return Ok(used(shared));
         }
+        let shared = pool::connect_http2(worker, endpoint, address).await?;
+        worker.counters.service(endpoint.service).connections.add_one();
+        worker.streams.borrow_mut().put(endpoint, shared.clone());
+        Ok(Connection { sender: Sender::Http2(shared), endpoint, is_used: false })
+    });
+    connected(worker, attempt, connect).await
+}
+
+/// What a connection comes to in the time that there is for it.
+pub(crate) async fn connected<C>(
+    worker: &Worker,
+    attempt: &Attempt,
+    connect: impl Future<Output = io::Result<C>>,
+) -> Result<C, Failure> {
+    match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
+        Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
-            tracing::debug!(%error, %address, "could not connect to an endpoint");
+            tracing::debug!(%error, endpoint = ?attempt.endpoint, "could not connect to an endpoint");
             Err(Failure::ConnectRefused)
         }
         Err(_elapsed) => Err(Failure::ConnectTimedOut),
@@ -343,7 +384,10 @@ impl Relay {
         // An answer may be over before its request is. Then who knows when the connection is free.
         let was_sent = self.sending.take().is_none_or(|sending| Rc::strong_count(&sending) == 1);
         let Connection { sender, endpoint, .. } = connection;
-        if was_sent && !sender.is_closed() {
+        if let Sender::Http1(sender) = sender
+            && was_sent
+            && !sender.is_closed()
+        {
             let worker = &self.life.worker;
             worker.pool.borrow_mut().put(endpoint, sender, worker.clock.now());
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use floodway_policy::exchange::Refusal;
 use floodway_policy::routing::Methods;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::body::ResponseBody;
@@ -35,6 +35,9 @@ pub(crate) enum Problem {
     NotCached,
 }
 
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// Seconds after which a service may be there again.
 const SOON: HeaderValue = HeaderValue::from_static("1");
@@ -118,6 +121,31 @@ impl Problem {
     }
 
     /// The answer.
+    /// The same for a client that asked by gRPC: it reads a status of its own kind from the headers of an
+    /// answer without a body ("Trailers-Only" in gRPC over HTTP/2).
+    pub(crate) fn grpc_response(self, id: &HeaderValue) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::Own(None));
+        let message = format!("{}: {}", self.code(), self.detail());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, GRPC);
+        headers.insert(GRPC_STATUS, self.grpc_status().into());
+        headers.insert(GRPC_MESSAGE, HeaderValue::from_str(&message).expect("plain words without `%`"));
+        headers.insert(REQUEST_ID, id.clone());
+        response
+    }
+
+    /// The status in gRPC's words. UNAVAILABLE invites to ask again, so it is said only where nothing was
+    /// sent to a service.
+    const fn grpc_status(self) -> u16 {
+        match self {
+            Self::NoEndpoint | Self::Unreachable => 14,      // UNAVAILABLE
+            Self::TimedOut | Self::NotCached => 4,           // DEADLINE_EXCEEDED
+            Self::NoRoute | Self::MethodNotAllowed(_) => 12, // UNIMPLEMENTED
+            Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge => 8, // RESOURCE_EXHAUSTED
+            _ => 13,                                         // INTERNAL
+        }
+    }
+
     pub(crate) fn response(self, id: &HeaderValue) -> Response<ResponseBody> {
         let status = self.status();
         let mut response = Response::new(ResponseBody::Own(Some(self.body(id))));

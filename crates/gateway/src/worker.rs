@@ -19,10 +19,11 @@ use crate::clock::Clock;
 use crate::counts::Counters;
 use crate::http1::Side;
 use crate::membership::Memberships;
-use crate::pool::Pool;
+use crate::pool::{Pool, Streams};
 use crate::queue::Queue;
 use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
+use crate::tls::Back;
 
 /// Where a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +45,10 @@ pub(crate) struct Worker {
     pub(crate) pool: RefCell<Pool<SendRequest<Outbound>>>,
     /// Connections to endpoints that we serve.
     pub(crate) upstreams: RefCell<Pool<Side>>,
+    /// Connections to endpoints that carry several requests at once.
+    pub(crate) streams: RefCell<Streams>,
+    /// How TLS is spoken with each service, as far as it is.
+    pub(crate) backs: Arc<[Option<Back>]>,
     pub(crate) buffers: Buffers,
     pub(crate) queue: Queue,
     pub(crate) tasks: Tasks,
@@ -109,6 +114,8 @@ impl Worker {
             rng: RefCell::new(rng),
             pool: RefCell::default(),
             upstreams: RefCell::default(),
+            streams: RefCell::default(),
+            backs: Arc::default(),
             buffers: Buffers::default(),
             queue: Queue::default(),
             is_draining: Cell::new(false),
@@ -138,6 +145,7 @@ impl Worker {
             cluster.apply(&membership);
             self.pool.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
             self.upstreams.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
+            self.streams.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
         }
     }
 
@@ -167,6 +175,7 @@ impl Worker {
     pub(crate) fn disconnect(&self) {
         self.pool.borrow_mut().retain(|_| false);
         self.upstreams.borrow_mut().retain(|_| false);
+        self.streams.borrow_mut().retain(|_| false);
     }
 
     pub(crate) fn random(&self) -> u64 {

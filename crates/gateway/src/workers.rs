@@ -25,7 +25,7 @@ use crate::membership::Memberships;
 use crate::metrics::Metrics;
 use crate::peer::{Peer, Scheme};
 use crate::telemetry::Telemetry;
-use crate::tls::{Front, TlsError};
+use crate::tls::{self, Back, Front, Reload as _, TlsError};
 use crate::worker::{Open, Phase, Worker};
 
 /// Connections that wait to be taken.
@@ -46,6 +46,8 @@ pub struct WorkersOptions {
     pub memberships: Memberships,
     /// What they tell of single requests, if anything.
     pub telemetry: Option<Telemetry>,
+    /// How TLS is spoken with each service, in the order of the snapshot's; those beyond the end speak none.
+    pub backs: Arc<[Option<Back>]>,
     /// Start of their random streams.
     pub seed: u64,
 }
@@ -86,9 +88,16 @@ pub struct Workers {
     phase: watch::Sender<Phase>,
     shutdown: CancellationToken,
     cache: Arc<Store>,
-    front: Option<Front>,
+    certificates: Certificates,
     snapshot: Arc<Snapshot>,
     threads: Vec<Thread>,
+}
+
+/// What is read anew when its files change.
+#[derive(Debug, Clone, Default)]
+struct Certificates {
+    front: Option<Front>,
+    backs: Arc<[Option<Back>]>,
 }
 
 /// One worker's socket for an address.
@@ -138,7 +147,10 @@ impl Workers {
             phase,
             shutdown: CancellationToken::new(),
             cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
-            front: options.listen.iter().find_map(|listen| listen.tls.clone()),
+            certificates: Certificates {
+                front: options.listen.iter().find_map(|listen| listen.tls.clone()),
+                backs: Arc::clone(&options.backs),
+            },
             snapshot: Arc::clone(&options.snapshot),
             threads: Vec::with_capacity(count),
         };
@@ -180,7 +192,9 @@ impl Workers {
     /// Reads the files of certificates and keys again, for connections from now on. It blocks. What was there
     /// goes on where they cannot be used.
     pub fn reload_certificates(&self) -> Result<(), TlsError> {
-        self.front.as_ref().map_or(Ok(()), Front::reload)
+        let Certificates { front, backs } = &self.certificates;
+        front.as_ref().map_or(Ok(()), Front::reload)?;
+        backs.iter().flatten().try_for_each(Back::reload)
     }
 
     /// The same by route and service. O(routes + services).
@@ -261,19 +275,21 @@ impl Workers {
             let (snapshot, memberships) = (Arc::clone(&options.snapshot), options.memberships.clone());
             let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
             let cache = Arc::clone(&self.cache);
+            let backs = Arc::clone(&options.backs);
             let telemetry = options.telemetry.clone();
             move || {
-                let worker = Worker::new(snapshot, memberships, cache, counters, phase, workers, seed);
+                let mut worker = Worker::new(snapshot, memberships, cache, counters, phase, workers, seed);
+                worker.backs = backs;
                 worker.telling(telemetry)
             }
         };
         let shutdown = self.shutdown.clone();
         // One of them looks after the files for all.
-        let front = self.front.clone().filter(|_| index == 0);
+        let watched = if index == 0 { self.certificates.clone() } else { Certificates::default() };
         let run = move || {
             // A runtime of this thread alone: its tasks need no lock and no other thread.
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                Ok(runtime) => runtime.block_on(run(Rc::new(make()), listeners, front, started, shutdown)),
+                Ok(runtime) => runtime.block_on(run(Rc::new(make()), listeners, watched, started, shutdown)),
                 Err(error) => tracing::error!(%error, "a worker has no runtime"),
             }
         };
@@ -294,12 +310,15 @@ impl Drop for Workers {
 async fn run(
     worker: Rc<Worker>,
     listeners: Vec<Listener>,
-    front: Option<Front>,
+    watched: Certificates,
     mut services: mpsc::Receiver<Service>,
     shutdown: CancellationToken,
 ) {
-    if let Some(front) = front {
-        worker.tasks.spawn(async { match front.watch().await {} });
+    if let Some(front) = watched.front {
+        worker.tasks.spawn(async { match tls::watch(front).await {} });
+    }
+    for back in watched.backs.iter().flatten().cloned() {
+        worker.tasks.spawn(async { match tls::watch(back).await {} });
     }
     for listener in listeners {
         worker.tasks.spawn(listen(Rc::clone(&worker), listener));

@@ -45,12 +45,29 @@ pub struct ServicePolicy {
     pub name: String,
     /// Who gets the next request.
     pub balance: Balance,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// How it is probed.
     pub probe: ProbePolicy,
     /// How a call from another service is made.
     pub call: CallPolicy,
     /// What protects it.
     pub guard: GuardPolicy,
+}
+
+/// What a service speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, by TLS where the service speaks it, else by prior knowledge.
+    Http2,
+}
+
+impl Protocol {
+    /// Every protocol by its name in a system file.
+    pub const NAMED: [(&'static str, Self); 2] = [("http1", Self::Http1), ("http2", Self::Http2)];
 }
 
 /// How a request to a service is made, by a route or by a call.
@@ -154,7 +171,7 @@ impl Snapshot {
 
 #[cfg(test)]
 pub(crate) mod test_support {
-    use super::{BudgetId, CallPolicy, ServicePolicy, Snapshot};
+    use super::{BudgetId, CallPolicy, Protocol, ServicePolicy, Snapshot};
     use crate::balance::Balance;
     use crate::budget::BudgetPolicy;
     use crate::guard::GuardPolicy;
@@ -181,6 +198,7 @@ pub(crate) mod test_support {
         let service = ServicePolicy {
             name: "api".into(),
             balance,
+            protocol: Protocol::Http1,
             probe: ProbePolicy::default(),
             call: CALL,
             guard: GuardPolicy::default(),

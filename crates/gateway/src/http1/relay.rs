@@ -10,7 +10,6 @@ use bytes::{Buf, BytesMut};
 use floodway_policy::exchange::{Facts, Failure};
 use floodway_policy::snapshot::RoutePolicy;
 use floodway_policy::{EndpointId, Time};
-use tokio::net::TcpStream;
 
 use super::parse::{Field, Framing, RequestHead, ResponseHead, parse_response};
 use super::pump::{Broken, Pump};
@@ -21,10 +20,10 @@ use crate::alarm::Alarm;
 use crate::forward::class;
 use crate::head::RequestId;
 use crate::in_flight::InFlight;
-use crate::perform::{Attempt, Carried, Carry, Life, drive, is_idempotent};
+use crate::perform::{Attempt, Carried, Carry, Life, connected, drive, is_idempotent};
 use crate::pool::Keep;
 use crate::respond::Problem;
-use crate::stream::Stream;
+use crate::upstream::dial;
 use crate::worker::Worker;
 
 /// A response head may have so many bytes, and so many headers.
@@ -389,24 +388,8 @@ async fn connection(worker: &Worker, attempt: &Attempt) -> Result<Upstream, Fail
         }
     }
     // Boxed, as it is rare and would make every request's future as large.
-    let io = Box::pin(connect(worker, attempt)).await?;
+    let address = worker.address(endpoint).ok_or(Failure::ConnectRefused)?;
+    let io = connected(worker, attempt, Box::pin(dial(worker, endpoint, address))).await?;
     worker.counters.service(endpoint.service).connections.add_one();
     Ok(Upstream { side: Side::new(io), endpoint, is_used: false })
-}
-
-async fn connect(worker: &Worker, attempt: &Attempt) -> Result<Stream, Failure> {
-    let address = worker.address(attempt.endpoint).ok_or(Failure::ConnectRefused)?;
-    let connect = async {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok::<_, io::Error>(stream)
-    };
-    match tokio::time::timeout_at(worker.clock.instant(attempt.connect_by), connect).await {
-        Ok(Ok(stream)) => Ok(stream.into()),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, %address, "could not connect to an endpoint");
-            Err(Failure::ConnectRefused)
-        }
-        Err(_elapsed) => Err(Failure::ConnectTimedOut),
-    }
 }

@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use floodway_policy::snapshot::RoutePolicy;
+use floodway_policy::snapshot::{Protocol, RoutePolicy};
 
 use super::parse::{Field, Framing, Name, RequestHead, parse_request};
 use super::side::Side;
@@ -201,7 +201,8 @@ impl Visit {
         {
             return Ok(served);
         }
-        if head.upgrade || cache::concerns(&worker, route, head.method.text(&self.side.bytes)) {
+        let is_http2 = worker.protocol(route.call.service) == Protocol::Http2;
+        if head.upgrade || is_http2 || cache::concerns(&worker, route, head.method.text(&self.side.bytes)) {
             return adapt::serve(self, head, fields, route, in_flight).await;
         }
         relay::relay(self, head, fields, route, in_flight).await

@@ -1,21 +1,18 @@
 //! TLS with clients: certificates by name, client certificates, and new files without a restart.
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::pki_types::TrustAnchor;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::files::{self, Mark, TlsError};
 use super::resolve::ByName;
+use super::watch::Reload;
 use super::{H2, HTTP1, provider};
-
-/// How often files are looked at for a change.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A certificate and its key, as PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +79,24 @@ impl Front {
     /// Reads all files again, for the connections from now on; those that are open stay as they are. It
     /// blocks. What was there goes on where the files cannot be used.
     pub fn reload(&self) -> Result<(), TlsError> {
+        Reload::reload(self)
+    }
+
+    /// For the next connection.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.shared.config.load_full()
+    }
+}
+
+impl Reload for Front {
+    fn reload(&self) -> Result<(), TlsError> {
         let Shared { options, config, last } = &*self.shared;
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         // A file that changes meanwhile has another mark than this, and is read again.
         last.marks = marks(options);
         let roots = roots(options)?;
         // A ticket stands for a certificate that was checked before, so it must not outlive the authorities.
-        let is_as_before = subjects(last.roots.as_ref()) == subjects(roots.as_ref());
+        let is_as_before = anchors(last.roots.as_ref()) == anchors(roots.as_ref());
         let tickets = if is_as_before {
             Arc::clone(&last.tickets)
         } else {
@@ -99,33 +107,9 @@ impl Front {
         Ok(())
     }
 
-    /// Reads the files whenever they have changed. Ends with its runtime. Cancel safe.
-    pub(crate) async fn watch(self) -> Infallible {
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let front = self.clone();
-            let looked = tokio::task::spawn_blocking(move || front.reload_if_changed()).await;
-            match looked {
-                Ok(None) => {}
-                Ok(Some(Ok(()))) => tracing::info!("certificates were read anew"),
-                Ok(Some(Err(error))) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(%error, cause, help = error.mend(), "the certificates stay as they were");
-                }
-                Err(error) => tracing::error!(%error, "certificates could not be looked at"),
-            }
-        }
-    }
-
-    fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
+    fn has_changed(&self) -> bool {
         let Shared { options, last, .. } = &*self.shared;
-        let has_changed = last.lock().unwrap_or_else(PoisonError::into_inner).marks != marks(options);
-        has_changed.then(|| self.reload())
-    }
-
-    /// For the next connection.
-    pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        self.shared.config.load_full()
+        last.lock().unwrap_or_else(PoisonError::into_inner).marks != marks(options)
     }
 }
 
@@ -145,7 +129,7 @@ fn roots(options: &FrontOptions) -> Result<Option<RootCertStore>, TlsError> {
 }
 
 /// What two stores of authorities are compared by: all of each.
-fn subjects(roots: Option<&RootCertStore>) -> Option<&[rustls::pki_types::TrustAnchor<'static>]> {
+fn anchors(roots: Option<&RootCertStore>) -> Option<&[TrustAnchor<'static>]> {
     roots.map(|roots| roots.roots.as_slice())
 }
 

@@ -39,7 +39,12 @@ pub(crate) fn send(address: SocketAddr, requests: Vec<Request<Full<Bytes>>>) -> 
     })
 }
 
-fn request(method: &str, address: SocketAddr, path: &str, body: &'static str) -> Request<Full<Bytes>> {
+pub(crate) fn request(
+    method: &str,
+    address: SocketAddr,
+    path: &str,
+    body: &'static str,
+) -> Request<Full<Bytes>> {
     let builder = Request::builder().method(method).uri(format!("http://{address}{path}"));
     builder.body(Full::new(Bytes::from_static(body.as_bytes()))).expect("a request")
 }

@@ -23,3 +23,5 @@ mod telemetry;
 mod tls;
 mod trust;
 mod upgrade;
+mod upstream_http2;
+mod upstream_tls;

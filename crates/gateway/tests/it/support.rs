@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use floodway_gateway::telemetry::Telemetry;
-use floodway_gateway::{Counts, Listen, Memberships, Workers, WorkersOptions};
+use floodway_gateway::{Back, Counts, Listen, Memberships, Workers, WorkersOptions};
 use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::Balance;
 use floodway_policy::budget::BudgetPolicy;
@@ -16,7 +16,7 @@ use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
-use floodway_policy::snapshot::{BudgetId, CallPolicy, Limits, RoutePolicy, ServicePolicy};
+use floodway_policy::snapshot::{BudgetId, CallPolicy, Limits, Protocol, RoutePolicy, ServicePolicy};
 use floodway_policy::trust::{Network, TrustedProxies};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
@@ -25,6 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A gateway that is being put together.
 pub(crate) struct Builder {
     services: Vec<(Balance, Vec<SocketAddr>)>,
+    protocols: Vec<(Protocol, Option<Back>)>,
     routes: Vec<(Pattern, usize, Option<CachePolicy>)>,
     limits: Limits,
     timeout: Duration,
@@ -54,6 +55,7 @@ pub(crate) fn gateway(servers: &[SocketAddr]) -> Gateway {
 pub(crate) fn builder() -> Builder {
     Builder {
         services: Vec::new(),
+        protocols: Vec::new(),
         routes: Vec::new(),
         limits: Limits::default(),
         timeout: Duration::from_secs(5),
@@ -72,6 +74,17 @@ pub(crate) fn builder() -> Builder {
 impl Builder {
     pub(crate) fn service(mut self, servers: &[SocketAddr]) -> Self {
         self.services.push((Balance::RoundRobin, servers.to_vec()));
+        self.protocols.push((Protocol::Http1, None));
+        self
+    }
+
+    pub(crate) fn http2(mut self) -> Self {
+        self.protocols.last_mut().expect("a service").0 = Protocol::Http2;
+        self
+    }
+
+    pub(crate) fn tls(mut self, back: Back) -> Self {
+        self.protocols.last_mut().expect("a service").1 = Some(back);
         self
     }
 
@@ -162,6 +175,7 @@ impl Builder {
         let services = self.services.iter().enumerate().map(|(index, (balance, _))| ServicePolicy {
             name: format!("service-{index}"),
             balance: *balance,
+            protocol: self.protocols[index].0,
             probe: ProbePolicy::default(),
             call: call(index),
             guard: self.guard,
@@ -192,6 +206,7 @@ impl Builder {
             snapshot: Arc::new(snapshot),
             memberships: memberships.clone(),
             telemetry: self.telemetry,
+            backs: self.protocols.into_iter().map(|(_, back)| back).collect(),
             seed: 7,
         };
         let services = self.services.into_iter().map(|(_, servers)| servers).collect();

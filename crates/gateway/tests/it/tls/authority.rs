@@ -9,8 +9,11 @@ use floodway_gateway::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned, SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 
 use crate::support::connect;
@@ -67,6 +70,25 @@ impl Authority {
         self.replace(&key_file, &key.serialize_pem());
         self.replace(&cert, &certificate.pem());
         KeyPair { cert, key: key_file }
+    }
+
+    /// What a service by TLS shows, and whose certificates it asks for.
+    pub(crate) fn server(&self, names: &[&str], clients: Option<&Self>) -> ServerConfig {
+        let own = self.issue(names);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.certificate.der().clone()).expect("an authority");
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
+                builder.with_client_cert_verifier(verifier.expect("a verifier"))
+            }
+        };
+        builder.with_single_cert(vec![first(&own.cert)], key(&own.key)).expect("a certificate")
     }
 
     pub(crate) fn replace(&self, path: &Path, text: &str) {
