@@ -80,6 +80,7 @@ impl Node {
             output: options.output.clone(),
             guard: Arc::clone(&guard),
             clock,
+            backs: plane.backs(),
         };
         let supervisor =
             Supervisor::start(&system.services, plane.api_ports(), plane.traffic(), &surroundings)?;

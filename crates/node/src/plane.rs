@@ -15,7 +15,7 @@ use std::time::Duration;
 use floodway_api::{Caller, Components, ServerOptions};
 use floodway_blocks::invoke::LocalFuture;
 use floodway_gateway::telemetry::Telemetry;
-use floodway_gateway::{Memberships, StartError, WorkerContext, Workers, WorkersOptions};
+use floodway_gateway::{Back, Memberships, StartError, WorkerContext, Workers, WorkersOptions};
 use floodway_policy::Snapshot;
 use floodway_system::{Service, Source, System};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -38,6 +38,7 @@ pub use tls::check_tls;
 pub(crate) struct Plane {
     engine: Option<OpenEngine>,
     workers: Arc<Workers>,
+    backs: Arc<[Option<Back>]>,
     traffic: Arc<dyn Traffic>,
     components: Arc<Components>,
     token: Option<String>,
@@ -64,13 +65,16 @@ impl Plane {
         let snapshot = Arc::new(system.compile());
         let memberships = Memberships::default();
         let (telemetry, teller) = telemetry::start(system, &snapshot)?.unzip();
-        let workers = start_workers(system, Arc::clone(&snapshot), memberships.clone(), telemetry)?;
+        let backs = tls::backs(system)?;
+        let (shared, shown) = (Arc::clone(&snapshot), Arc::clone(&backs));
+        let workers = start_workers(system, shared, memberships.clone(), shown, telemetry)?;
         let workers = Arc::new(workers);
         let traffic = GatewayTraffic { memberships, workers: Arc::downgrade(&workers) };
         let mut plane = Self {
             components: Arc::new(components(system, &snapshot, engine.as_ref())),
             engine,
             workers,
+            backs,
             traffic: Arc::new(traffic),
             token: system.node.api_token.as_ref().map(|token| token.reveal().to_owned()),
             api_ports: Vec::new(),
@@ -91,6 +95,11 @@ impl Plane {
     /// The port whose caller is the audit.
     pub(crate) const fn audit_port(&self) -> u16 {
         self.audit_port
+    }
+
+    /// How TLS is spoken with each service, as far as it is.
+    pub(crate) fn backs(&self) -> Arc<[Option<Back>]> {
+        Arc::clone(&self.backs)
     }
 
     /// For the supervisor.
@@ -250,12 +259,14 @@ fn start_workers(
     system: &System,
     snapshot: Arc<Snapshot>,
     memberships: Memberships,
+    backs: Arc<[Option<Back>]>,
     telemetry: Option<Telemetry>,
 ) -> Result<Workers, NodeError> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let options = WorkersOptions {
         count: system.node.workers.map_or_else(cores, usize::from),
         listen: tls::listeners(system)?,
+        backs,
         snapshot,
         memberships,
         telemetry,

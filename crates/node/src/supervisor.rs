@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_blocks::PortFuture;
+use floodway_gateway::Back;
 use floodway_gateway::metrics::Metrics;
 use floodway_policy::{EndpointId, Membership, Rng, ServiceId};
 use floodway_system::Service;
@@ -85,6 +86,8 @@ pub struct Surroundings {
     pub guard: Arc<Guard>,
     /// The node's clock.
     pub clock: Clock,
+    /// How TLS is spoken with each service, in the order of the file, as far as it is.
+    pub backs: Arc<[Option<Back>]>,
 }
 
 /// Runs the replicas of all services. Owns their tasks.

@@ -58,6 +58,7 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
     ServicePolicy {
         name: service.name.clone(),
         balance: service.balance,
+        protocol: service.protocol,
         probe: service.health.policy,
         call: CallPolicy {
             service: id,

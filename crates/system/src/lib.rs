@@ -30,8 +30,8 @@ pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{
     AccessLog, Audit, CertificateFiles, ClientAuthority, Engine, Gateway, Health, Listen, Locks, LogTo,
-    NamedLoad, Node, Outbox, Probe, Route, Run, Service, Source, Store, System, Telemetry, Tls, Token,
-    Topics, Traces,
+    NamedLoad, Node, Outbox, Probe, Route, Run, Service, ServiceTls, Source, Store, System, Telemetry, Tls,
+    Token, Topics, Traces,
 };
 pub use reference::reference;
 pub use schema::schema;

@@ -16,7 +16,7 @@ use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
-use floodway_policy::snapshot::Limits;
+use floodway_policy::snapshot::{Limits, Protocol};
 use floodway_policy::trace::Share;
 use floodway_policy::trust::TrustedProxies;
 use floodway_policy::{ServiceId, Weight};
@@ -80,6 +80,10 @@ pub struct Service {
     pub name: String,
     /// Where its replicas come from.
     pub source: Source,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// How TLS is spoken with it, if it is.
+    pub tls: Option<ServiceTls>,
     /// How a replica is probed.
     pub health: Health,
     /// Which replica gets the next request.
@@ -90,6 +94,19 @@ pub struct Service {
     pub timeout: Duration,
     /// What protects it.
     pub guard: GuardPolicy,
+}
+
+/// TLS with the replicas of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceTls {
+    /// The file of the authorities; without one, those that the machine believes.
+    pub ca: Option<PathBuf>,
+    /// The name that certificates must be for; without one, the address that is connected to.
+    pub name: Option<String>,
+    /// What the gateway shows of itself.
+    pub own: Option<CertificateFiles>,
+    /// Certificates are checked.
+    pub verify: bool,
 }
 
 /// Where the replicas of a service come from.

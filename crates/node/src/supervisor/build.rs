@@ -134,6 +134,8 @@ mod tests {
         Service {
             name: name.into(),
             source: Source::Run(run),
+            protocol: floodway_policy::snapshot::Protocol::default(),
+            tls: None,
             health: Health { probe: Probe::Tcp, policy: ProbePolicy::default() },
             balance: Balance::RoundRobin,
             weights: Vec::new(),

@@ -5,19 +5,36 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use floodway_gateway::Back;
+use floodway_policy::snapshot::Protocol;
+use floodway_system::Probe;
+use http::Response;
 use http_body_util::Empty;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use floodway_system::Probe;
+/// How a replica is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) probe: &'a Probe,
+    pub(super) protocol: Protocol,
+    pub(super) tls: Option<&'a Back>,
+}
 
 /// Whether the replica at `address` is well, within `limit`.
-pub(super) async fn probe(kind: &Probe, address: SocketAddr, limit: Duration) -> bool {
+pub(super) async fn probe(asked: Asked<'_>, address: SocketAddr, limit: Duration) -> bool {
     let outcome = tokio::time::timeout(limit, async {
-        match kind {
-            Probe::Tcp => TcpStream::connect(address).await.map(drop),
-            Probe::Http(path) => ask(path, address).await,
+        let stream = TcpStream::connect(address).await?;
+        match (asked.probe, asked.tls) {
+            (Probe::Tcp, _) => Ok(()),
+            (Probe::Http(path), None) => ask(path, address, stream, asked.protocol).await,
+            (Probe::Http(path), Some(tls)) => {
+                let stream = tls.connect(stream, address.ip()).await?;
+                ask(path, address, stream, asked.protocol).await
+            }
         }
     });
     match outcome.await {
@@ -33,16 +50,43 @@ pub(super) async fn probe(kind: &Probe, address: SocketAddr, limit: Duration) ->
     }
 }
 
-async fn ask(path: &str, address: SocketAddr) -> io::Result<()> {
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    let request = http::Request::get(path)
-        .header(http::header::HOST, address.to_string())
-        .header(http::header::USER_AGENT, "floodway-probe")
-        .header(http::header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(io::Error::other)?;
-    let mut exchange = std::pin::pin!(sender.send_request(request));
+async fn ask(
+    path: &str,
+    address: SocketAddr,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    protocol: Protocol,
+) -> io::Result<()> {
+    let request = http::Request::get(format!("http://{address}{path}"))
+        .header(http::header::USER_AGENT, "floodway-probe");
+    match protocol {
+        Protocol::Http1 => {
+            let (mut sender, connection) =
+                http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+            let request = request
+                .uri(path)
+                .header(http::header::HOST, address.to_string())
+                .header(http::header::CONNECTION, "close")
+                .body(Empty::<Bytes>::new())
+                .map_err(io::Error::other)?;
+            judge(sender.send_request(request), connection).await
+        }
+        Protocol::Http2 => {
+            // What it runs on the side ends with the probe.
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .map_err(io::Error::other)?;
+            let request = request.body(Empty::<Bytes>::new()).map_err(io::Error::other)?;
+            judge(sender.send_request(request), connection).await
+        }
+    }
+}
+
+/// Waits for the answer and says whether it is a good one.
+async fn judge(
+    exchange: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> io::Result<()> {
+    let mut exchange = std::pin::pin!(exchange);
     // The connection is driven here, so that it ends with the probe. It may end with the answer in hand.
     let response = tokio::select! {
         biased;

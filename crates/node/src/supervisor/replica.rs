@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::board::{Board, Phase};
 use super::ports::{self, Ports, Reserved};
-use super::probe::probe;
+use super::probe::{Asked, probe};
 use super::process::{self, Process, ending};
 use super::{Surroundings, Then};
 use crate::error::NodeError;
@@ -330,7 +330,9 @@ async fn watch(id: EndpointId, parts: &Parts, name: &str, address: SocketAddr) -
     let clock = surroundings.clock;
     let mut health = Health::new(spec.health.policy, clock.now());
     loop {
-        let is_well = probe(&spec.health.probe, address, spec.health.policy.timeout).await;
+        let tls = surroundings.backs.get(usize::from(id.service.0)).and_then(Option::as_ref);
+        let asked = Asked { probe: &spec.health.probe, protocol: spec.protocol, tls };
+        let is_well = probe(asked, address, spec.health.policy.timeout).await;
         let before = health.state();
         let pause = health.observe(is_well, clock.now());
         if health.state() != before {

@@ -10,11 +10,12 @@ use floodway_policy::balance::Balance;
 use floodway_policy::breaker::BreakerPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
+use floodway_policy::snapshot::Protocol;
 
 use super::Reader;
 use crate::code::Code;
 use crate::mistake::Mistake;
-use crate::model::{Health, Probe, Run, Service, Source};
+use crate::model::{CertificateFiles, Health, Probe, Run, Service, ServiceTls, Source};
 use crate::tree::Key;
 use crate::value::{Fields, Kind, Value};
 
@@ -37,6 +38,8 @@ impl Reader<'_> {
         };
         Service {
             name: key.text.clone(),
+            protocol: protocol(fields),
+            tls: self.service_tls(fields),
             health: self.health(fields),
             weights: self.weights(fields, balance, endpoints),
             source,
@@ -133,6 +136,24 @@ impl Reader<'_> {
         fields.map("env").iter().map(|(key, value)| (key.text.clone(), text(value))).collect()
     }
 
+    fn service_tls(&mut self, service: &Fields) -> Option<ServiceTls> {
+        service.given("tls")?;
+        let tls = service.object("tls")?;
+        for (one, other) in [("cert", "key"), ("key", "cert")] {
+            if let (Some(span), None) = (tls.given(one), tls.given(other)) {
+                let mistake = Mistake::at(span, Code::KeysDisagree, format!("`{one}` needs `{other}`"));
+                self.mistake(mistake.help(format!("add the file of the `{other}`, or remove the `{one}`")));
+            }
+        }
+        let file = |name| tls.given(name).map(|_| self.path(tls, name));
+        Some(ServiceTls {
+            ca: file("ca"),
+            name: tls.get("name").map(|_| tls.text("name")),
+            own: file("cert").zip(file("key")).map(|(cert, key)| CertificateFiles { cert, key }),
+            verify: tls.get("verify").is_some_and(Value::is_true),
+        })
+    }
+
     fn health(&mut self, fields: &Fields) -> Health {
         let empty = Fields::empty(fields.span);
         let health = fields.object("health").unwrap_or(&empty);
@@ -187,6 +208,12 @@ fn breaker(breaker: &Fields) -> BreakerPolicy {
         open: breaker.duration("open"),
         tries: breaker.whole("tries"),
     }
+}
+
+fn protocol(fields: &Fields) -> Protocol {
+    let name = fields.text("protocol");
+    let named = Protocol::NAMED.iter().find(|(known, _)| *known == name);
+    named.map(|(_, protocol)| *protocol).unwrap_or_default()
 }
 
 fn balance(fields: &Fields) -> Option<Balance> {

@@ -43,7 +43,7 @@ services:
     timeout: 30s
     breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 }
     concurrency: { limit: 100, queue: 100, wait: 1s }
-  legacy: { at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
+  legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
 gateway:
   listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", tls: true, proxy-protocol: true }]
   tls: { certificates: [{ cert: shop.pem, key: shop.key }], client: { ca: clients.pem, required: true } }

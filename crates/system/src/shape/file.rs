@@ -3,10 +3,11 @@
 use floodway_blocks::Block;
 use floodway_policy::admission::Class;
 use floodway_policy::balance::Balance;
+use floodway_policy::snapshot::Protocol;
 
 mod front;
 
-use self::front::{LISTEN, TLS};
+use self::front::{LISTEN, SERVICE_TLS, TLS};
 use super::Need::{Default, Optional, Required};
 use super::telemetry::TELEMETRY;
 use super::{Field, Object, Shape, field};
@@ -47,6 +48,8 @@ const fn integer(min: i64, max: i64) -> Shape {
 /// The methods that a route or a load can name.
 pub(crate) const METHODS: [&str; 9] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
+
+const PROTOCOLS: [&str; Protocol::NAMED.len()] = [Protocol::NAMED[0].0, Protocol::NAMED[1].0];
 
 const BALANCES: [&str; Balance::NAMED.len()] = {
     let mut names = [""; Balance::NAMED.len()];
@@ -197,6 +200,18 @@ static SERVICE: Object = Object {
         ),
         field("replicas", integer(1, 1000), Default("1"), "How many of it run."),
         field("health", Shape::Object(&HEALTH), EMPTY, "How a replica is probed."),
+        field(
+            "protocol",
+            Shape::Choice(&PROTOCOLS),
+            Default("http1"),
+            "What it speaks: HTTP/1.1, or HTTP/2 (by ALPN with `tls`, else by prior knowledge), which gRPC needs.",
+        ),
+        field(
+            "tls",
+            Shape::Object(&SERVICE_TLS),
+            Optional("no TLS"),
+            "It speaks TLS; `{}` for all defaults.",
+        ),
         field(
             "balance",
             Shape::Choice(&BALANCES),

@@ -1,4 +1,4 @@
-//! Where the gateway takes connections, and TLS with clients.
+//! Where the gateway takes connections, and TLS with clients and services.
 
 use super::{ADDRESS, FILE};
 use crate::form::Form;
@@ -68,6 +68,38 @@ static CLIENT_CERTIFICATES: Object = Object {
             Shape::One(Form::Flag),
             Default("true"),
             "A client without a certificate is refused. Else it is served; one with a wrong certificate is not.",
+        ),
+    ],
+};
+
+pub(super) static SERVICE_TLS: Object = Object {
+    name: "service's TLS",
+    doc: "TLS 1.2 and 1.3 with the replicas of a service. Files are read anew when they change. See [TLS](tls.md).",
+    fields: &[
+        field(
+            "ca",
+            FILE,
+            Optional("those that the machine believes"),
+            "A PEM file with the authorities that may have issued the replicas' certificates.",
+        ),
+        field(
+            "name",
+            Shape::One(Form::Host),
+            Optional("the address of the replica"),
+            "The host name that their certificates must be for.",
+        ),
+        field(
+            "cert",
+            FILE,
+            Optional("none is shown"),
+            "A PEM file with the certificate that the gateway shows, then those that lead to its authority.",
+        ),
+        field("key", FILE, Optional("needed with `cert`"), "A PEM file with its private key."),
+        field(
+            "verify",
+            Shape::One(Form::Flag),
+            Default("true"),
+            "Whether certificates are checked. Without, anybody on the way can read and change what passes.",
         ),
     ],
 };
