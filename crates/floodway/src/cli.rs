@@ -111,7 +111,8 @@ pub(crate) struct Check {
 const STATUS_EXAMPLES: &str = "\
 Examples:
   floodway status
-  floodway status cases/shop --json";
+  floodway status cases/shop --json
+  floodway status --watch           rates and latencies by route, every second";
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
@@ -120,6 +121,9 @@ pub(crate) struct Status {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Draw again every second, with rates and latencies by route, until interrupted.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) watch: bool,
 }
 
 const DRAIN_EXAMPLES: &str = "\

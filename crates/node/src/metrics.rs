@@ -18,7 +18,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const STATES: [&str; 6] = ["starting", "ready", "unhealthy", "draining", "dead", "stopped"];
 
 /// What requests that match no route are counted under. A route begins with a method, a host or a slash.
-const NO_ROUTE: &str = "-";
+pub(crate) const NO_ROUTE: &str = "-";
 
 /// The page.
 pub(crate) fn page(status: &NodeStatus, metrics: &Metrics) -> String {

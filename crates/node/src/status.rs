@@ -1,5 +1,7 @@
 //! How a node is, as `floodway status` shows it.
 
+mod routes;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,8 +14,10 @@ use crate::clock::Clock;
 use crate::metrics;
 use crate::supervisor::{Handle, InFlight, Phase, ReplicaRow, Traffic};
 
+pub use routes::{RouteRates, RouteStatus};
+
 /// A node at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeStatus {
     /// The system it runs.
     pub system: String,
@@ -23,6 +27,8 @@ pub struct NodeStatus {
     pub uptime_s: f64,
     /// Where it takes requests, and how many it took.
     pub gateway: GatewayStatus,
+    /// What each route did, in the order of the file; the last is for requests that match none.
+    pub routes: Vec<RouteStatus>,
     /// What its engine found when it was opened; absent where the system has no store, topic or lock.
     pub engine: Option<EngineStatus>,
     /// The services in the order of the file.
@@ -156,6 +162,7 @@ impl Observer {
             pid: std::process::id(),
             uptime_s: now.since(Time::ZERO).as_secs_f64(),
             gateway: self.gateway(),
+            routes: self.traffic.metrics().routes.iter().map(RouteStatus::new).collect(),
             engine: self.engine.clone(),
             services,
         }

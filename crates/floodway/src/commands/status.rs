@@ -1,5 +1,7 @@
 //! `floodway status`
 
+mod watch;
+
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -13,6 +15,9 @@ use crate::failure::Failure;
 
 pub(super) fn run(status: &Status) -> Result<ExitCode, Failure> {
     let (client, runtime) = running::client(&status.node)?;
+    if status.watch {
+        watch::run(&client, &runtime)?;
+    }
     let found = runtime.block_on(client.status())?;
     let text = if status.json {
         serde_json::to_string_pretty(&found).context("could not write the status as JSON")?

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use floodway_kit::http;
 
-use crate::support::{Node, web};
+use crate::support::{Node, eventually, web};
 
 /// Name → type, labels, meaning.
 type Families = BTreeMap<String, (String, BTreeSet<String>, String)>;
@@ -82,6 +82,22 @@ fn the_page_describes_what_is_served() {
         labels.remove("le");
     }
     assert_eq!(described, served);
+    node.stop();
+}
+
+#[test]
+fn watches_what_happens() {
+    let node = web("replicas: 1").up_and_ready();
+    let out = node.place.path("watched");
+    let file = std::fs::File::create(&out).expect("the folder is ours");
+    let mut watching = node.place.floodway(&["status", "--watch"]).stdout(file).spawn().expect("it is built");
+    eventually("a look sees requests", || {
+        node.get("/who");
+        let text = std::fs::read_to_string(&out).unwrap_or_default();
+        text.lines().any(|line| line.starts_with("/*  ") && line.contains(" ms") && !line.contains("  0.0  "))
+    });
+    watching.kill().expect("it runs");
+    watching.wait().expect("it ends");
     node.stop();
 }
 

@@ -63,6 +63,20 @@ impl Durations {
         self.sum_nanos = self.sum_nanos.wrapping_add(worker.sum_nanos.get());
     }
 
+    /// How many were in each bucket; the sum of their times is not kept.
+    pub const fn buckets(&self) -> &[u64] {
+        &self.buckets
+    }
+
+    /// The same again; what is missing counts as none.
+    pub fn from_buckets(buckets: &[u64]) -> Self {
+        let mut durations = Self::default();
+        for (to, from) in durations.buckets.iter_mut().zip(buckets) {
+            *to = *from;
+        }
+        durations
+    }
+
     /// How many there were.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
