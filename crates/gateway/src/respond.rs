@@ -24,6 +24,7 @@ pub(crate) enum Problem {
     ExpectationFailed,
     VersionNotSupported,
     BadBody,
+    BodyStalled,
     BadRequest(&'static str),
     ConnectRefused,
     NoEndpoint,
@@ -47,6 +48,7 @@ impl Problem {
         match self {
             Self::BadRequest(_) => "FW-3400",
             Self::BadBody => "FW-3401",
+            Self::BodyStalled => "FW-3408",
             Self::NoRoute => "FW-3404",
             Self::MethodNotAllowed(_) => "FW-3405",
             Self::BodyTooLarge => "FW-3413",
@@ -68,6 +70,7 @@ impl Problem {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::BadRequest(_) | Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -86,6 +89,7 @@ impl Problem {
         match self {
             Self::BadRequest(why) => why,
             Self::BadBody => "the request body broke off",
+            Self::BodyStalled => "the request body stood still for too long",
             Self::NoRoute => "no route matches this host and path",
             Self::MethodNotAllowed(_) => "the route does not take this method",
             Self::BodyTooLarge => "the request body is larger than the route allows",
@@ -115,6 +119,7 @@ impl Problem {
                 | Self::ExpectationFailed
                 | Self::VersionNotSupported
                 | Self::BadBody
+                | Self::BodyStalled
                 | Self::BadRequest(_)
                 | Self::ConnectRefused
         )

@@ -54,6 +54,8 @@ struct Request<'a> {
     /// What is sent first, and again with the next attempt.
     first: BytesMut,
     first_sent: usize,
+    /// The time of this attempt is over then.
+    until: Time,
     /// The body, as far as it does not stand in `first`.
     body: Pump,
     /// The client waits for a word before it sends the body.
@@ -99,6 +101,7 @@ pub(super) async fn relay(
         is_head: head.is_head,
         first,
         first_sent: 0,
+        until: Time::NEVER,
         interim_left: INTERIM_MAX,
         is_sent: false,
         body,
@@ -151,7 +154,8 @@ impl Carry for Request<'_> {
             Ok(upstream) => upstream,
             Err(failure) => return Carried::Failed(failure),
         };
-        self.alarm.set(until);
+        self.until = until;
+        self.set_alarm(worker);
         (self.first_sent, self.is_sent, self.interim_left) = (0, false, INTERIM_MAX);
         let carried = poll_fn(|cx| self.poll(cx, worker, &mut upstream)).await;
         match carried {
@@ -189,7 +193,29 @@ impl Request<'_> {
         if self.poll_client_left(cx, worker).is_ready() {
             return Poll::Ready(Carried::Abandoned);
         }
-        self.alarm.poll(cx).map(|()| Carried::Elapsed)
+        while self.alarm.poll(cx).is_ready() {
+            if worker.clock.now() >= self.until {
+                return Poll::Ready(Carried::Elapsed);
+            }
+            if self.client_stalls() {
+                self.body_problem = Some(Problem::BodyStalled);
+                return Poll::Ready(Carried::Failed(Failure::RequestBody));
+            }
+            self.set_alarm(worker);
+        }
+        Poll::Pending
+    }
+
+    /// Goes off when the attempt has had its time, or a body stands still.
+    fn set_alarm(&mut self, worker: &Worker) {
+        let idle = worker.clock.now().after(worker.snapshot.limits.idle_timeout);
+        self.alarm.set(if self.body.has_read_all() { self.until } else { self.until.min(idle) });
+    }
+
+    /// Whether the client owes a part of its body since this was last asked.
+    fn client_stalls(&mut self) -> bool {
+        let has_moved = self.body.take_moved();
+        !has_moved && !self.is_sent && !self.body.has_read_all() && self.client.bytes.is_empty()
     }
 
     fn poll_send(

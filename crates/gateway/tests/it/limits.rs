@@ -173,3 +173,17 @@ fn a_head_that_is_too_large_is_refused_with_a_problem() {
     }
     assert_eq!(gateway.counts().refusals, 3);
 }
+
+#[test]
+fn a_body_that_stands_still_is_given_up() {
+    let server = Upstream::always(200, "x");
+    let gateway = builder()
+        .service(&[server.address()])
+        .route("/*", &[], 0)
+        .limits(|limits| limits.idle_timeout = Duration::from_millis(200))
+        .start();
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf";
+    let answer = http::raw(gateway.address(), request.as_bytes()).expect("an answer");
+    assert_eq!(status(&answer), "408", "{}", String::from_utf8_lossy(&answer));
+    gateway.wait_quiet();
+}
