@@ -62,7 +62,7 @@ async fn serve(listener: std::net::TcpListener, is_over: &AtomicBool) {
             let mut head = [0; 4096];
             while matches!(stream.read(&mut head).await, Ok(1..)) {
                 let server = servers.acquire().await;
-                tokio::time::sleep(SERVICE).await;
+                tokio::time::sleep_until(Instant::now() + SERVICE).await;
                 drop(server);
                 if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
                     return;
