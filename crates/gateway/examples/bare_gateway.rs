@@ -1,10 +1,13 @@
-//! One worker in front of the given servers, for measuring: `bare_gateway LISTEN UPSTREAM…`.
+//! One worker in front of the given servers, for measuring: `bare_gateway LISTEN UPSTREAM…`. With `TLS_CERT`
+//! and `TLS_KEY` in the environment, which name PEM files, clients speak TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floodway_gateway::{Memberships, Workers, WorkersOptions};
+use floodway_gateway::{
+    Front, FrontOptions, KeyPair, Listen, Memberships, TlsError, Workers, WorkersOptions,
+};
 use floodway_policy::balance::Balance;
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::guard::GuardPolicy;
@@ -16,6 +19,13 @@ use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, 
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// TLS with clients, if it is wanted.
+fn front() -> Result<Option<Front>, TlsError> {
+    let file = |name| std::env::var_os(name).map(std::path::PathBuf::from);
+    let Some((cert, key)) = file("TLS_CERT").zip(file("TLS_KEY")) else { return Ok(None) };
+    Front::load(FrontOptions { certificates: vec![KeyPair { cert, key }], client: None }).map(Some)
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addresses: Vec<SocketAddr> =
@@ -60,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     memberships.publish(Membership { services: vec![members.collect()] });
     let options = WorkersOptions {
         count: 1,
-        listen: vec![(*listen).into()],
+        listen: vec![Listen { tls: front()?, ..(*listen).into() }],
         snapshot: Arc::new(snapshot),
         memberships,
         telemetry: None,

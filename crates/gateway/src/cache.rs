@@ -160,9 +160,10 @@ impl Asking {
     /// `waited` says why the request would have been sent on, had another not been.
     fn serve(&self, cached: &Cached, waited: Option<Forwarded>) -> Response<ResponseBody> {
         let tally = self.worker.cache.tally(self.worker.cache_place);
-        tally.hit();
         if waited.is_some() {
             tally.collapsed();
+        } else {
+            tally.hit();
         }
         let said =
             CacheStatus { forwarded: waited, is_collapsed: waited.is_some(), ..CacheStatus::default() };

@@ -131,6 +131,9 @@ pub(crate) async fn send_on(
     }
     let change = cache::Change::of(worker, &request);
     let mut response = perform(worker, route.call, standing, request).await?;
+    if let Some(endpoint) = response.body().endpoint() {
+        in_flight.served_by(endpoint);
+    }
     if let Some(change) = change {
         change.happened(response.status(), response.headers());
     }

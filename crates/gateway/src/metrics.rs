@@ -4,6 +4,7 @@ pub(crate) mod histogram;
 
 use floodway_policy::Snapshot;
 
+use crate::cache::CacheCounts;
 use crate::counts::{Answers, Counters, Counts, FAILURES};
 
 pub use histogram::Durations;
@@ -25,8 +26,8 @@ pub struct Metrics {
     pub routes: Vec<RouteMetrics>,
     /// By service, in the order of the file.
     pub services: Vec<ServiceMetrics>,
-    /// Bytes that the HTTP cache holds.
-    pub cache_bytes: u64,
+    /// What the HTTP cache did and holds.
+    pub cache: CacheCounts,
     /// Log lines and spans that had no room on their way.
     pub notes_dropped: u64,
 }

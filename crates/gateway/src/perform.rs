@@ -378,6 +378,11 @@ impl Drop for Life {
 // === impl Relay ===
 
 impl Relay {
+    /// Where it comes from, until it is over.
+    pub(crate) fn endpoint(&self) -> Option<EndpointId> {
+        self.connection.as_ref().map(|connection| connection.endpoint)
+    }
+
     fn finish(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         self.life.finish();

@@ -203,7 +203,7 @@ impl Workers {
         for thread in &self.threads {
             metrics.add(&thread.counters);
         }
-        metrics.cache_bytes = self.cache_bytes();
+        metrics.cache = self.cache_counts();
         metrics
     }
 

@@ -44,7 +44,15 @@ fn connections(text: &mut Text, metrics: &Metrics) {
     text.family(Family::ConnectionsOpen).sample(&[], counts.open_connections);
     text.family(Family::ConnectionsRefused).sample(&[], counts.refused_connections);
     text.family(Family::TelemetryDropped).sample(&[], metrics.notes_dropped);
-    text.family(Family::CacheBytes).sample(&[], metrics.cache_bytes);
+    let cache = &metrics.cache;
+    text.family(Family::CacheBytes).sample(&[], cache.bytes);
+    let mut family = text.family(Family::CacheRequests);
+    for (result, count) in
+        [("hit", cache.hits), ("collapsed", cache.collapsed), ("forwarded", cache.forwarded)]
+    {
+        family.sample(&[("result", result)], count);
+    }
+    text.family(Family::CacheStale).sample(&[], cache.stale);
 }
 
 fn routes(text: &mut Text, metrics: &Metrics) {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
-use floodway_kit::http;
+use floodway_kit::{Reply, Upstream, http};
 
-use crate::support::{Node, eventually, web};
+use crate::support::{Node, eventually, system, web};
 
 /// Name → type, labels, meaning.
 type Families = BTreeMap<String, (String, BTreeSet<String>, String)>;
@@ -118,5 +118,25 @@ fn tells_what_was_answered_and_how_replicas_are() {
     assert_eq!(value(&page, r#"floodway_replicas{service="web",state="ready"}"#).to_string(), "2");
     assert!(value(&page, "process_resident_memory_bytes") > 1e6);
     assert!(value(&page, "process_start_time_seconds") > 1.7e9);
+    node.stop();
+}
+
+#[test]
+fn tells_what_the_cache_did() {
+    let service = Upstream::start(|_| Reply::with(200, &[("cache-control", "max-age=60")], "stored"));
+    let place = system(&format!("services:\n  web: {{ at: [\"{}\"] }}\n", service.address()));
+    let file = std::fs::read_to_string(place.path("floodway.yaml")).expect("it was written");
+    std::fs::write(place.path("floodway.yaml"), file.replace("to: web }", "to: web, cache: {} }"))
+        .expect("ours");
+    let node = place.up_and_ready();
+    for _ in 0..3 {
+        node.get("/who");
+    }
+    let page = scrape(&node);
+    let requests =
+        |result: &str| value(&page, &format!(r#"floodway_cache_requests_total{{result="{result}"}}"#));
+    let all = [requests("forwarded"), requests("hit"), requests("collapsed")].map(|count| count.to_string());
+    assert_eq!(all, ["1", "2", "0"]);
+    assert!(value(&page, "floodway_cache_bytes ") > 0.0);
     node.stop();
 }

@@ -2,10 +2,21 @@
 
 use std::sync::Arc;
 
-use floodway_kit::{Reply, Upstream};
+use floodway_kit::{Reply, Upstream, http};
 use serde_json::Value;
 
-use crate::support::{eventually, web};
+use crate::support::{eventually, system, web};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
+
+/// The spans that a collector took: those of requests that it answered with 200.
+fn spans(collector: &Upstream, refused: usize) -> Vec<Value> {
+    let seen = collector.seen().split_off(refused.min(collector.seen().len()));
+    let bodies = seen.iter().map(|seen| serde_json::from_slice::<Value>(&seen.body).expect("JSON"));
+    let spans = bodies.map(|body| body["resourceSpans"][0]["scopeSpans"][0]["spans"].clone());
+    spans.flat_map(|spans| spans.as_array().cloned().unwrap_or_default()).collect()
+}
 
 #[test]
 fn logs_requests_as_lines_of_json() {
@@ -36,17 +47,11 @@ fn sends_spans_to_a_collector() {
     let node = place.up_and_ready();
     node.get("/who");
     node.get("/..");
-    let spans = || -> Vec<Value> {
-        let seen = collector.seen();
-        let bodies = seen.iter().map(|seen| serde_json::from_slice::<Value>(&seen.body).expect("JSON"));
-        let spans = bodies.map(|body| body["resourceSpans"][0]["scopeSpans"][0]["spans"].clone());
-        spans.flat_map(|spans| spans.as_array().cloned().unwrap_or_default()).collect()
-    };
-    eventually("both spans arrive", || spans().len() == 2);
+    eventually("both spans arrive", || spans(&collector, 0).len() == 2);
     let seen = &collector.seen()[0];
     assert_eq!((seen.head.method.as_str(), seen.head.uri.path()), ("POST", "/v1/traces"));
     assert_eq!(seen.header("content-type"), Some("application/json"));
-    let spans = spans();
+    let spans = spans(&collector, 0);
     assert_eq!((&spans[0]["name"], &spans[0]["kind"]), (&"/*".into(), &2.into()));
     assert_eq!(spans[0]["traceId"].as_str().map(str::len), Some(32));
     assert_eq!(spans[0]["spanId"].as_str().map(str::len), Some(16));
@@ -65,4 +70,43 @@ fn sends_spans_to_a_collector() {
     let replica = attribute(&spans[0], "floodway.replica").expect("who answered");
     assert_eq!(replica["stringValue"], "web/0");
     node.stop();
+}
+
+#[test]
+fn a_trace_goes_on_from_client_to_service_and_collector() {
+    // Refuses at first: what it refused comes again.
+    let collector = Upstream::start(|seen| Reply::now(if seen.index == 0 { 503 } else { 200 }, "{}"));
+    let service = Upstream::always(200, "well");
+    let place = system(&format!("services:\n  web: {{ at: [\"{}\"] }}\n", service.address()));
+    place.add(&format!("telemetry: {{ traces: {{ otlp: \"{}\", sample: 100% }} }}\n", collector.address()));
+    let node = place.up_and_ready();
+    let parent = [("traceparent", &*format!("00-{TRACE}-{PARENT}-01"))];
+    http::send(node.gateway(), "GET", "/child", &parent, b"").expect("an answer");
+    http::send(node.gateway(), "GET", "/root", &[], b"").expect("an answer");
+    eventually("both spans arrive", || spans(&collector, 1).len() == 2);
+    let told: Vec<_> =
+        service.seen().iter().filter_map(|seen| seen.header("traceparent")).map(parts).collect();
+    let spans = spans(&collector, 1);
+    let part = |index: usize, key: &str| spans[index][key].as_str().map(str::to_owned);
+    assert_eq!(
+        (part(0, "traceId").as_deref(), part(0, "parentSpanId").as_deref()),
+        (Some(TRACE), Some(PARENT))
+    );
+    assert_eq!(part(1, "parentSpanId"), None);
+    assert_ne!(part(1, "traceId").as_deref(), Some(TRACE));
+    for (index, (trace, span)) in told.iter().enumerate() {
+        assert_eq!(
+            (part(index, "traceId").as_ref(), part(index, "spanId").as_ref()),
+            (Some(trace), Some(span))
+        );
+    }
+    assert_eq!(told.len(), 2);
+    node.stop();
+}
+
+/// Trace and span of a `traceparent`.
+fn parts(traceparent: &str) -> (String, String) {
+    let parts: Vec<_> = traceparent.split('-').collect();
+    assert_eq!((parts.len(), parts[3]), (4, "01"), "{traceparent}");
+    (parts[1].to_owned(), parts[2].to_owned())
 }

@@ -8,13 +8,13 @@ const PLACES: usize = 64;
 /// What the HTTP cache did since the start, over all workers, and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheCounts {
-    /// Requests that were answered from the store without asking the service.
+    /// Requests that were answered from the store at once.
     pub hits: u64,
-    /// Those of them that waited for another which was sent on.
+    /// Requests that waited for another which was sent on, and were answered by what it brought.
     pub collapsed: u64,
     /// Requests on routes with a cache that were sent on.
     pub forwarded: u64,
-    /// Those of them that a stale response answered, as the service failed.
+    /// Those that were sent on, and that a stale response answered, as the service failed.
     pub stale: u64,
     /// Bytes that are held.
     pub bytes: u64,

@@ -456,7 +456,9 @@ fn one_request_is_sent_for_many_that_ask_the_same() {
     assert!(answers.iter().all(|answer| answer.text() == "answer 0"));
     assert_eq!(server.seen().len(), 1);
     let collapsed = answers.iter().filter(|answer| said(answer).ends_with("; collapsed")).count();
+    let counts = gateway.workers.cache_counts();
     assert_eq!(collapsed, 19);
+    assert_eq!((counts.hits, counts.collapsed, counts.forwarded), (0, 19, 1));
 }
 
 #[test]

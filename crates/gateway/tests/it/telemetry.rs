@@ -57,7 +57,9 @@ fn goes_on_with_the_trace_of_its_client_whichever_way() {
     http::send(gateway.address(), "GET", "/a/2", &adapted, b"").expect("an answer");
     let parent = TraceContext::parse(PARENT.as_bytes()).expect("valid");
     for seen in server.seen() {
-        let hop = told.recv_timeout(PATIENCE).expect("a note").hop.expect("a span");
+        let note = told.recv_timeout(PATIENCE).expect("a note");
+        assert!(note.endpoint.is_some(), "{note:?}");
+        let hop = note.hop.expect("a span");
         assert_eq!(hop.parent, Some(parent));
         assert_eq!((hop.told.trace_id, hop.told.is_sampled), (parent.trace_id, true));
         assert_ne!(hop.told.span_id, parent.span_id);

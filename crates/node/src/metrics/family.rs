@@ -10,6 +10,8 @@ pub(super) enum Family {
     ConnectionsRefused,
     TelemetryDropped,
     CacheBytes,
+    CacheRequests,
+    CacheStale,
     Requests,
     RequestsInFlight,
     RequestDuration,
@@ -74,6 +76,16 @@ impl Family {
                 "Log lines and spans that were dropped, as the thread that writes them was behind.",
             ),
             Self::CacheBytes => ("floodway_cache_bytes", Gauge, "Bytes that the HTTP cache holds."),
+            Self::CacheRequests => (
+                "floodway_cache_requests_total",
+                Counter,
+                "Requests on routes with a cache, by what became of them: answered from the store (`hit`), by what another brought that they waited for (`collapsed`), or sent on (`forwarded`).",
+            ),
+            Self::CacheStale => (
+                "floodway_cache_stale_total",
+                Counter,
+                "Requests that were sent on, and that a stale response answered, as the service failed.",
+            ),
             Self::Requests => (
                 "floodway_requests_total",
                 Counter,
