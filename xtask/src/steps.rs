@@ -38,6 +38,9 @@ const NEXTEST: [&str; 8] = [
     "--final-status-level=slow",
 ];
 
+/// Where proptest looks for the seed of its cases.
+const PROPTEST_SEED: &str = "PROPTEST_RNG_SEED";
+
 fn fmt(root: &Path) -> Result<()> {
     cargo(root, &["fmt", "--all", "--check"], &[])
 }
@@ -51,7 +54,9 @@ fn test(root: &Path) -> Result<()> {
     let which = ["--workspace", "--all-features", "--exclude", "floodway-acceptance"];
     let runner: &[&str] =
         if has_nextest() { &NEXTEST } else { &["test", "--no-fail-fast", "--lib", "--bins", "--tests"] };
-    cargo(root, &[runner, &which].concat(), &[])
+    // The same cases in every run, so that a failure is the change's; by hand they differ from run to run.
+    let seed = std::env::var(PROPTEST_SEED).unwrap_or_else(|_not_set| "1".to_owned());
+    cargo(root, &[runner, &which].concat(), &[(PROPTEST_SEED, &seed)])
 }
 
 fn has_nextest() -> bool {

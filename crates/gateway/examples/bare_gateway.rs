@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             body_max: 10 << 20,
             cache: None,
             priority: None,
+            rate_limit: None,
         }],
         budgets: vec![BudgetPolicy::default()],
         ..Snapshot::default()

@@ -14,16 +14,16 @@ use crate::peer::{Peer, Scheme};
 use crate::proxy_protocol::{self, Source};
 use crate::stream::Stream;
 use crate::tls;
-use crate::worker::{Open, Worker};
+use crate::worker::Open;
 
 /// Serves a connection once it is known who is at its other end. One that takes too long, or does not begin
 /// as it must, is closed without a word.
-pub(crate) async fn enter(open: Open, how: Rc<Listen>, stream: TcpStream, from: SocketAddr) {
+pub(crate) async fn enter(mut open: Open, how: Rc<Listen>, stream: TcpStream, from: SocketAddr) {
     let worker = Rc::clone(&open.worker);
     let timeout = worker.snapshot.limits.handshake_timeout;
     let entered = tokio::select! {
         biased;
-        entered = tokio::time::timeout(timeout, identify(&worker, &how, stream, from)) => entered,
+        entered = tokio::time::timeout(timeout, identify(&mut open, &how, stream, from)) => entered,
         () = connection::reached(&worker.phase, Phase::Draining) => return,
     };
     match entered {
@@ -34,11 +34,12 @@ pub(crate) async fn enter(open: Open, how: Rc<Listen>, stream: TcpStream, from: 
 }
 
 async fn identify(
-    worker: &Worker,
+    open: &mut Open,
     how: &Listen,
     mut stream: TcpStream,
     from: SocketAddr,
 ) -> io::Result<(Peer, Stream)> {
+    let worker = Rc::clone(&open.worker);
     let trusted = &worker.snapshot.trusted_proxies;
     let mut address = from.ip();
     if how.proxy_protocol {
@@ -50,13 +51,15 @@ async fn identify(
         }
     }
     let is_trusted = trusted.contains(address);
-    let Some(front) = &how.tls else {
-        let peer = Peer { address, is_trusted, scheme: Scheme::Http, certificate: None };
-        return Ok((peer, stream.into()));
-    };
+    let mut peer = Peer { address, is_trusted, scheme: Scheme::Http, certificate: None };
+    // Before the handshake, which is dear.
+    if !open.is_of(&peer) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the client has too many connections"));
+    }
+    let Some(front) = &how.tls else { return Ok((peer, stream.into())) };
     let stream = TlsAcceptor::from(front.config()).accept(stream).await?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let certificate = certificate.map(|certificate| tls::forwarded_certificate(certificate).into());
-    let peer = Peer { address, is_trusted, scheme: Scheme::Https, certificate };
+    peer.certificate = certificate.map(|certificate| tls::forwarded_certificate(certificate).into());
+    peer.scheme = Scheme::Https;
     Ok((peer, TlsStream::Server(stream).into()))
 }

@@ -56,7 +56,7 @@ pub(crate) async fn forward(
         host: request.uri().authority().map(ToString::to_string),
         way: Way::In { peer: client.peer.address, protocol: "HTTP/2", route: None },
     });
-    let response = match try_forward(client, request, &in_flight).await {
+    let mut response = match try_forward(client, request, &in_flight).await {
         Ok(response) => {
             in_flight.answered(response.status());
             response
@@ -67,6 +67,7 @@ pub(crate) async fn forward(
             if is_grpc { problem.grpc_response(&id) } else { problem.response(&id) }
         }
     };
+    in_flight.tell_allowance(response.headers_mut());
     (response, in_flight)
 }
 
@@ -83,6 +84,11 @@ async fn try_forward(
     let route = route(worker, in_flight, host, request.uri().path(), request.method().as_str())?;
     if request.body().size_hint().lower() > route.body_max {
         return Err(Problem::BodyTooLarge);
+    }
+    if let Some(policy) = &route.rate_limit {
+        let headers = request.headers();
+        let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+        in_flight.limit(policy, || head::who_asks(headers, client), header)?;
     }
     // HTTP/2 has no upgrades (RFC 9113 §8.6), and its flow control asks for the body.
     request.headers_mut().remove(UPGRADE);
@@ -171,6 +177,8 @@ fn check(request: &Request<Incoming>, limits: Limits) -> Result<(), Problem> {
         bad("more than one Host is given")
     } else if has_two(CONTENT_LENGTH) {
         bad("more than one Content-Length is given")
+    } else if headers.get(CONTENT_LENGTH).is_some_and(|length| !is_length(length.as_bytes())) {
+        bad("the Content-Length is no number")
     } else if headers.get_all(EXPECT).iter().any(expects_other) {
         Err(Problem::ExpectationFailed)
     } else if has_dot_segment(uri.path()) {
@@ -178,6 +186,11 @@ fn check(request: &Request<Incoming>, limits: Limits) -> Result<(), Problem> {
     } else {
         Ok(())
     }
+}
+
+/// Whether a Content-Length is one, where nothing follows that would have been measured by it.
+fn is_length(length: &[u8]) -> bool {
+    !length.is_empty() && length.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether a path could lead out of where it seems to, to anyone who resolves it, after decoding it or not, and

@@ -125,6 +125,15 @@ pub(crate) fn say_who_asks(headers: &mut HeaderMap, client: &Client, id: &Header
     address
 }
 
+/// The address that asks.
+pub(crate) fn who_asks(headers: &HeaderMap, client: &Client) -> IpAddr {
+    let Client { peer, worker, .. } = client;
+    if !peer.is_trusted {
+        return peer.address;
+    }
+    peer.asker(&worker.snapshot.trusted_proxies, &claims(headers)).address
+}
+
 fn claims(headers: &HeaderMap) -> Claims<'_> {
     let all = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     Claims { forwarded_for: all(FORWARDED_FOR), proto: all(FORWARDED_PROTO), host: all(FORWARDED_HOST) }

@@ -1,8 +1,10 @@
 //! A request that is being answered: what names it, and what is counted and told of it when it is over.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 
+use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::routing::RouteId;
 use floodway_policy::trace::{Hop, TraceContext};
 use floodway_policy::{EndpointId, Time};
@@ -10,6 +12,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
 use crate::head::RequestId;
+use crate::rate_limits::Allowance;
 use crate::respond::Problem;
 use crate::telemetry::{Asked, Beginning, Note, Way};
 use crate::worker::Worker;
@@ -31,6 +34,8 @@ pub(crate) struct InFlight {
     /// 0 until there is one.
     status: Cell<u16>,
     error: Cell<Option<&'static str>>,
+    /// What its client may do from now on, where that is bounded.
+    allowance: Cell<Option<Allowance>>,
     is_logged: bool,
     /// Only of what is noted.
     asked: Option<Box<Asked>>,
@@ -53,6 +58,7 @@ impl InFlight {
             endpoint: Cell::new(None),
             status: Cell::new(0),
             error: Cell::new(None),
+            allowance: Cell::new(None),
             is_logged,
             asked: None,
         }
@@ -69,6 +75,35 @@ impl InFlight {
     pub(crate) fn routed(&self, route: RouteId) {
         self.route.set(Some(route));
         self.worker.counters.route(Some(route)).in_flight.add_one();
+    }
+
+    /// Counts it where its route bounds how often a client may ask.
+    ///
+    /// # Errors
+    /// The client has asked too often.
+    pub(crate) fn limit<'a>(
+        &self,
+        policy: &RateLimitPolicy,
+        address: impl FnOnce() -> IpAddr,
+        header: impl FnOnce(&str) -> Option<&'a [u8]>,
+    ) -> Result<(), Problem> {
+        let Some(route) = self.route.get() else { return Ok(()) };
+        let worker = &self.worker;
+        let allowance = worker.rate_limits.take(route, policy, address, header, worker.clock.now());
+        self.allowance.set(allowance);
+        allowance.map_or(Ok(()), |allowance| allowance.check())
+    }
+
+    /// What the client is told of how often it may ask.
+    pub(crate) const fn allowance(&self) -> Option<Allowance> {
+        self.allowance.get()
+    }
+
+    /// The same, among the headers of an answer.
+    pub(crate) fn tell_allowance(&self, headers: &mut HeaderMap) {
+        if let Some(allowance) = self.allowance.get() {
+            allowance.tell(headers);
+        }
     }
 
     /// This endpoint answers it.

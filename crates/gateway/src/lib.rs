@@ -13,6 +13,7 @@ mod cache;
 mod clock;
 mod connection;
 mod counts;
+mod crowd;
 mod entry;
 mod forward;
 #[cfg(any(test, fuzzing))]
@@ -29,6 +30,7 @@ mod perform;
 mod pool;
 pub mod proxy_protocol;
 mod queue;
+mod rate_limits;
 mod respond;
 mod stream;
 mod tasks;

@@ -34,6 +34,10 @@ pub(crate) enum Problem {
     BadGateway,
     TimedOut,
     NotCached,
+    /// The client may ask again after so many seconds.
+    RateLimited {
+        seconds: u64,
+    },
 }
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -64,6 +68,7 @@ impl Problem {
             Self::BreakerOpen => "FW-3523",
             Self::TimedOut => "FW-3504",
             Self::NotCached => "FW-3506",
+            Self::RateLimited { .. } => "FW-3429",
         }
     }
 
@@ -82,6 +87,7 @@ impl Problem {
             Self::Unreachable | Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::NoEndpoint | Self::Overloaded | Self::BreakerOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::TimedOut | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -89,7 +95,7 @@ impl Problem {
         match self {
             Self::BadRequest(why) => why,
             Self::BadBody => "the request body broke off",
-            Self::BodyStalled => "the request body stood still for too long",
+            Self::BodyStalled => "the request body came too slowly",
             Self::NoRoute => "no route matches this host and path",
             Self::MethodNotAllowed(_) => "the route does not take this method",
             Self::BodyTooLarge => "the request body is larger than the route allows",
@@ -105,6 +111,7 @@ impl Problem {
             Self::BreakerOpen => "the service fails, and is left alone for a while",
             Self::TimedOut => "the service did not answer in time",
             Self::NotCached => "the request takes only what is cached, and nothing is",
+            Self::RateLimited { .. } => "there were more requests than the route allows",
         }
     }
 
@@ -146,8 +153,8 @@ impl Problem {
             Self::NoEndpoint | Self::Unreachable => 14,      // UNAVAILABLE
             Self::TimedOut | Self::NotCached => 4,           // DEADLINE_EXCEEDED
             Self::NoRoute | Self::MethodNotAllowed(_) => 12, // UNIMPLEMENTED
-            Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge => 8, // RESOURCE_EXHAUSTED
-            _ => 13,                                         // INTERNAL
+            Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge | Self::RateLimited { .. } => 8, // RESOURCE_EXHAUSTED
+            _ => 13, // INTERNAL
         }
     }
 
@@ -160,6 +167,9 @@ impl Problem {
         headers.insert(REQUEST_ID, id.clone());
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, SOON);
+        }
+        if let Self::RateLimited { seconds } = self {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         if let Self::MethodNotAllowed(methods) = self {
             let names: Vec<_> = methods.names().collect();

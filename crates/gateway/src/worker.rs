@@ -17,10 +17,13 @@ use crate::buffers::Buffers;
 use crate::cache::{Store, TallyPlace};
 use crate::clock::Clock;
 use crate::counts::Counters;
+use crate::crowd::{Crowd, Present};
 use crate::http1::Side;
 use crate::membership::Memberships;
+use crate::peer::Peer;
 use crate::pool::{Pool, Streams};
 use crate::queue::Queue;
+use crate::rate_limits::RateLimits;
 use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
 use crate::tls::Back;
@@ -34,6 +37,18 @@ pub(crate) enum Phase {
     Draining,
     /// Cuts off what is left.
     Stopping,
+}
+
+/// What the workers of a node share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) memberships: Memberships,
+    /// So that all have the same time.
+    pub(crate) clock: Clock,
+    pub(crate) cache: Arc<Store>,
+    pub(crate) rate_limits: Arc<RateLimits>,
+    pub(crate) crowd: Arc<Crowd>,
 }
 
 pub(crate) struct Worker {
@@ -52,6 +67,10 @@ pub(crate) struct Worker {
     pub(crate) buffers: Buffers,
     pub(crate) queue: Queue,
     pub(crate) tasks: Tasks,
+    /// Shared by the workers of the node.
+    pub(crate) rate_limits: Arc<RateLimits>,
+    /// Shared by the workers of the node.
+    pub(crate) crowd: Arc<Crowd>,
     /// Shared by the workers of the node.
     pub(crate) cache: Arc<Store>,
     /// Where this worker counts what the cache does.
@@ -72,6 +91,8 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) worker: Rc<Worker>,
+    /// The client's place among those that are bounded one by one.
+    present: Option<Present>,
 }
 
 impl Open {
@@ -84,7 +105,21 @@ impl Open {
         }
         worker.counters.connections.add_one();
         worker.counters.open_connections.add_one();
-        Some(Self { worker: Rc::clone(worker) })
+        Some(Self { worker: Rc::clone(worker), present: None })
+    }
+
+    /// It is known whose it is; false where that client has as many as it may. A trusted proxy stands for
+    /// many clients.
+    pub(crate) fn is_of(&mut self, peer: &Peer) -> bool {
+        let Some(max) = self.worker.snapshot.limits.connections_per_client_max else { return true };
+        if peer.is_trusted {
+            return true;
+        }
+        self.present = self.worker.crowd.enter(peer.address, max);
+        if self.present.is_none() {
+            self.worker.counters.refused_connections.add_one();
+        }
+        self.present.is_some()
     }
 }
 
@@ -96,20 +131,19 @@ impl Drop for Open {
 
 impl Worker {
     pub(crate) fn new(
-        snapshot: Arc<Snapshot>,
-        memberships: Memberships,
-        cache: Arc<Store>,
+        shared: Shared,
         counters: Arc<Counters>,
         phase: watch::Receiver<Phase>,
         workers: u32,
         seed: u64,
     ) -> Self {
+        let Shared { snapshot, memberships, clock, cache, rate_limits, crowd } = shared;
         let mut rng = Rng::new(seed);
         let connections = snapshot.limits.connections_max;
         let cluster = RefCell::new(Cluster::new(&snapshot, workers, &mut rng));
         Self {
             snapshot,
-            clock: Clock::start(),
+            clock,
             cluster,
             rng: RefCell::new(rng),
             pool: RefCell::default(),
@@ -118,6 +152,8 @@ impl Worker {
             backs: Arc::default(),
             buffers: Buffers::default(),
             queue: Queue::default(),
+            rate_limits,
+            crowd,
             is_draining: Cell::new(false),
             tasks: Tasks::default(),
             cache_place: cache.take_place(),

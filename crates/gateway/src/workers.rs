@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{CacheCounts, Purge, Store};
+use crate::clock::Clock;
 use crate::connection::{self, Client};
 use crate::counts::{Counters, Counts};
 use crate::entry;
@@ -24,9 +25,10 @@ use crate::listen::Listen;
 use crate::membership::Memberships;
 use crate::metrics::Metrics;
 use crate::peer::{Peer, Scheme};
+use crate::rate_limits::RateLimits;
 use crate::telemetry::Telemetry;
 use crate::tls::{self, Back, Front, Reload as _, TlsError};
-use crate::worker::{Open, Phase, Worker};
+use crate::worker::{Open, Phase, Shared, Worker};
 
 /// Connections that wait to be taken.
 const BACKLOG: i32 = 4096;
@@ -87,9 +89,8 @@ pub struct Workers {
     addresses: Vec<SocketAddr>,
     phase: watch::Sender<Phase>,
     shutdown: CancellationToken,
-    cache: Arc<Store>,
+    shared: Shared,
     certificates: Certificates,
-    snapshot: Arc<Snapshot>,
     threads: Vec<Thread>,
 }
 
@@ -146,12 +147,18 @@ impl Workers {
             addresses,
             phase,
             shutdown: CancellationToken::new(),
-            cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
+            shared: Shared {
+                snapshot: Arc::clone(&options.snapshot),
+                memberships: options.memberships.clone(),
+                clock: Clock::start(),
+                cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
+                rate_limits: Arc::new(RateLimits::new(&options.snapshot)),
+                crowd: Arc::default(),
+            },
             certificates: Certificates {
                 front: options.listen.iter().find_map(|listen| listen.tls.clone()),
                 backs: Arc::clone(&options.backs),
             },
-            snapshot: Arc::clone(&options.snapshot),
             threads: Vec::with_capacity(count),
         };
         for index in 0..count {
@@ -199,7 +206,7 @@ impl Workers {
 
     /// The same by route and service. O(routes + services).
     pub fn metrics(&self) -> Metrics {
-        let mut metrics = Metrics::new(&self.snapshot);
+        let mut metrics = Metrics::new(&self.shared.snapshot);
         for thread in &self.threads {
             metrics.add(&thread.counters);
         }
@@ -210,17 +217,17 @@ impl Workers {
     /// Takes responses out of the HTTP cache, and keeps those from it that are on their way. Returns how
     /// many were taken out. O(stored responses).
     pub fn purge(&self, purge: &Purge) -> u64 {
-        self.cache.purge(purge)
+        self.shared.cache.purge(purge)
     }
 
     /// What the HTTP cache did and holds.
     pub fn cache_counts(&self) -> CacheCounts {
-        self.cache.counts()
+        self.shared.cache.counts()
     }
 
     /// Bytes that the HTTP cache holds.
     pub fn cache_bytes(&self) -> u64 {
-        self.cache.counts().bytes
+        self.shared.cache.counts().bytes
     }
 
     /// Takes no more connections, and waits until every request is answered and every client connection
@@ -272,13 +279,12 @@ impl Workers {
         let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
         let workers = u32::try_from(options.count.max(1)).unwrap_or(u32::MAX);
         let make = {
-            let (snapshot, memberships) = (Arc::clone(&options.snapshot), options.memberships.clone());
             let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
-            let cache = Arc::clone(&self.cache);
+            let shared = self.shared.clone();
             let backs = Arc::clone(&options.backs);
             let telemetry = options.telemetry.clone();
             move || {
-                let mut worker = Worker::new(snapshot, memberships, cache, counters, phase, workers, seed);
+                let mut worker = Worker::new(shared, counters, phase, workers, seed);
                 worker.backs = backs;
                 worker.telling(telemetry)
             }
@@ -371,11 +377,14 @@ async fn listen(worker: Rc<Worker>, listener: Listener) {
 }
 
 fn take(worker: &Rc<Worker>, how: &Rc<Listen>, stream: tokio::net::TcpStream, from: SocketAddr) {
-    let Some(open) = Open::begin(worker) else { return tracing::debug!(%from, "too many connections") };
+    let Some(mut open) = Open::begin(worker) else { return tracing::debug!(%from, "too many connections") };
     if how.is_plain() {
         let address = from.ip();
         let is_trusted = worker.snapshot.trusted_proxies.contains(address);
         let peer = Peer { address, is_trusted, scheme: Scheme::Http, certificate: None };
+        if !open.is_of(&peer) {
+            return tracing::debug!(%from, "the client has too many connections");
+        }
         worker.tasks.spawn(connection::serve(Client::new(open, peer), stream.into()));
     } else {
         worker.tasks.spawn(entry::enter(open, Rc::clone(how), stream, from));

@@ -23,6 +23,7 @@ pub mod health;
 pub mod http_cache;
 pub mod idempotency;
 pub mod membership;
+pub mod rate_limit;
 pub mod retry;
 pub mod rng;
 pub mod routing;

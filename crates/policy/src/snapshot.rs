@@ -13,6 +13,7 @@ use crate::guard::GuardPolicy;
 use crate::health::ProbePolicy;
 use crate::http_cache::CachePolicy;
 use crate::membership::ServiceId;
+use crate::rate_limit::RateLimitPolicy;
 use crate::retry::RetryPolicy;
 use crate::routing::{RouteId, Router};
 use crate::trust::TrustedProxies;
@@ -102,6 +103,8 @@ pub struct RoutePolicy {
     pub cache: Option<CachePolicy>,
     /// Where its requests say how much they matter.
     pub priority: Option<PriorityPolicy>,
+    /// How often its clients may ask, if there is a bound.
+    pub rate_limit: Option<RateLimitPolicy>,
 }
 
 /// What the gateway accepts from clients.
@@ -120,8 +123,19 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Time a connection may be idle: between two requests, or while a body stands still.
     pub idle_timeout: Duration,
+    /// Bytes a second of a request's body, over each idle timeout, as long as the service takes them.
+    pub body_rate_min: u32,
     /// Open client connections per node; more are refused.
     pub connections_max: u32,
+    /// Of them, those of one client, unless it is a trusted proxy.
+    pub connections_per_client_max: Option<u32>,
+}
+
+impl Limits {
+    /// Bytes of a body that must come within an idle timeout.
+    pub fn body_bytes_min(&self) -> u64 {
+        (self.idle_timeout.as_secs() * u64::from(self.body_rate_min)).max(1)
+    }
 }
 
 impl Default for Limits {
@@ -133,7 +147,9 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            body_rate_min: 500,
             connections_max: 10_000,
+            connections_per_client_max: None,
         }
     }
 }

@@ -84,6 +84,7 @@ fn route_policy(budget: BudgetId, route: &Route) -> RoutePolicy {
         body_max: route.body_max,
         cache: route.cache,
         priority: route.priority.clone(),
+        rate_limit: route.rate_limit.clone(),
     }
 }
 

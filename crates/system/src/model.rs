@@ -14,6 +14,7 @@ use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
 use floodway_policy::snapshot::{Limits, Protocol};
@@ -223,6 +224,8 @@ pub struct Route {
     pub budget: BudgetPolicy,
     /// How much a request matters.
     pub priority: Option<PriorityPolicy>,
+    /// How often clients may ask.
+    pub rate_limit: Option<RateLimitPolicy>,
     /// Largest request body in bytes.
     pub body_max: u64,
     /// How its responses are cached, if they are.

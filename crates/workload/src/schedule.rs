@@ -36,6 +36,16 @@ impl Rate {
         Self { count, per: Duration::from_secs(1) }
     }
 
+    /// Events in each [`Rate::per`].
+    pub const fn count(self) -> NonZeroU32 {
+        self.count
+    }
+
+    /// The time that [`Rate::count`] is for; not zero.
+    pub const fn per(self) -> Duration {
+        self.per
+    }
+
     /// Events in a second, for people.
     pub fn events_per_second(self) -> f64 {
         f64::from(self.count.get()) / self.per.as_secs_f64()

@@ -98,8 +98,9 @@ pub(super) async fn serve(
         .await
     };
     match answered {
-        Some(Ok(Answer { response, tunnel: None })) => {
+        Some(Ok(Answer { mut response, tunnel: None })) => {
             in_flight.answered(response.status());
+            in_flight.tell_allowance(response.headers_mut());
             Ok(pass(&worker, reader, alarm, head, response).await)
         }
         Some(Ok(Answer { response, tunnel: Some(tunnel) })) => {

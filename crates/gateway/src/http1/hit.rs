@@ -56,7 +56,7 @@ pub(super) async fn serve(
     let then = if ends { Then::Close } else { Then::stay(head) };
     let mut out = worker.buffers.take();
     hit.write_head(&mut out);
-    write::put(&mut out, b"x-request-id", in_flight.id.as_bytes());
+    write::say_of_request(&mut out, in_flight);
     write::finish_head(&mut out, Ending { in_chunks: false, then });
     let mut body = hit.body().clone();
     if body.len() <= COPIED_MAX {

@@ -5,7 +5,7 @@ mod field;
 mod request;
 mod response;
 
-pub(crate) use field::{Field, Name, Span, tokens};
+pub(crate) use field::{Field, Name, Span, find, tokens};
 pub(crate) use request::{RequestHead, is_authority, parse_request};
 pub(crate) use response::{ResponseHead, parse_response};
 

@@ -24,8 +24,8 @@ pub(crate) struct Pump {
     /// Bytes of data that may still pass.
     allowed: u64,
     is_ended: bool,
-    /// Bytes moved since somebody last asked.
-    moved: bool,
+    /// Bytes written since somebody last asked.
+    moved: u64,
 }
 
 /// Why a body did not arrive whole.
@@ -44,7 +44,7 @@ pub(crate) enum Broken {
 impl Pump {
     pub(crate) fn new(before: BytesMut, framing: Framing, in_chunks: bool, allowed: u64) -> Self {
         let body = Decoder::new(framing);
-        Self { staged: before, is_ended: body.is_done(), body, in_chunks, allowed, moved: false }
+        Self { staged: before, is_ended: body.is_done(), body, in_chunks, allowed, moved: 0 }
     }
 
     /// Whether all was read that there is to read.
@@ -52,8 +52,8 @@ impl Pump {
         self.body.is_done()
     }
 
-    /// Whether bytes moved since this was last asked.
-    pub(crate) fn take_moved(&mut self) -> bool {
+    /// How many bytes moved since this was last asked.
+    pub(crate) fn take_moved(&mut self) -> u64 {
         std::mem::take(&mut self.moved)
     }
 
@@ -132,7 +132,7 @@ impl Pump {
         len: usize,
     ) -> Poll<Result<(), Broken>> {
         let written = ready!(to.poll_write(cx, &self.staged, &from.bytes[..len])).map_err(Broken::Target)?;
-        self.moved = true;
+        self.moved += written as u64;
         let of_staged = written.min(self.staged.len());
         self.staged.advance(of_staged);
         if written > of_staged {
@@ -148,7 +148,6 @@ impl Pump {
         from: &mut Side,
     ) -> Poll<Result<(), Broken>> {
         let read = ready!(from.poll_read(cx, worker)).map_err(|error| Broken::Source(Some(error)))?;
-        self.moved = true;
         if read == 0 {
             if !self.body.end() {
                 return Poll::Ready(Err(Broken::Source(None)));

@@ -11,14 +11,13 @@ use floodway_policy::exchange::{Facts, Failure};
 use floodway_policy::snapshot::RoutePolicy;
 use floodway_policy::{EndpointId, Time};
 
-use super::parse::{Field, Framing, RequestHead, ResponseHead, parse_response};
+use super::parse::{Field, Framing, RequestHead, ResponseHead, find, parse_response};
 use super::pump::{Broken, Pump};
 use super::side::{READ_MAX, Side};
 use super::write::{Ending, Then};
 use super::{Served, Taken, Unserved, Visit, write};
 use crate::alarm::Alarm;
 use crate::forward::class;
-use crate::head::RequestId;
 use crate::in_flight::InFlight;
 use crate::perform::{Attempt, Carried, Carry, Life, connected, drive, is_idempotent};
 use crate::pool::Keep;
@@ -83,7 +82,7 @@ pub(super) async fn relay(
     let Visit { client, side, alarm, .. } = visit;
     let worker = &Rc::clone(&client.worker);
     let idempotent = is_idempotent(head.method.text(&side.bytes));
-    let class = class(route, |name| field(&side.bytes, fields, name));
+    let class = class(route, |name| find(&side.bytes, fields, name));
     let mut first = worker.buffers.take();
     first.reserve(head.len + 256);
     let asker = write::asker(&side.bytes, fields, client);
@@ -113,7 +112,7 @@ pub(super) async fn relay(
         Ok((reply, life)) => {
             in_flight.answered(reply.head.status);
             in_flight.served_by(reply.upstream.endpoint);
-            let answer = request.into_answer(worker, head, &in_flight.id, reply);
+            let answer = request.into_answer(worker, head, in_flight, reply);
             Ok(answer.pass(worker, life).await)
         }
         Err(None) => Ok(Served::Over),
@@ -123,12 +122,6 @@ pub(super) async fn relay(
             Err(Unserved { problem, taken })
         }
     }
-}
-
-/// The value of the first header of this name.
-fn field<'a>(bytes: &'a [u8], fields: &[Field], name: &str) -> Option<&'a [u8]> {
-    let is_it = |field: &&Field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes());
-    fields.iter().find(is_it).map(|field| field.value.of(bytes))
 }
 
 /// Puts a small body that is there already behind its head. Returns the framing of what is left.
@@ -197,7 +190,7 @@ impl Request<'_> {
             if worker.clock.now() >= self.until {
                 return Poll::Ready(Carried::Elapsed);
             }
-            if self.client_stalls() {
+            if self.client_stalls(worker) {
                 self.body_problem = Some(Problem::BodyStalled);
                 return Poll::Ready(Carried::Failed(Failure::RequestBody));
             }
@@ -212,10 +205,10 @@ impl Request<'_> {
         self.alarm.set(if self.body.has_read_all() { self.until } else { self.until.min(idle) });
     }
 
-    /// Whether the client owes a part of its body since this was last asked.
-    fn client_stalls(&mut self) -> bool {
-        let has_moved = self.body.take_moved();
-        !has_moved && !self.is_sent && !self.body.has_read_all() && self.client.bytes.is_empty()
+    /// Whether the client has sent less of its body than it must since this was last asked.
+    fn client_stalls(&mut self, worker: &Worker) -> bool {
+        let is_slow = self.body.take_moved() < worker.snapshot.limits.body_bytes_min();
+        is_slow && !self.is_sent && !self.body.has_read_all() && self.client.bytes.is_empty()
     }
 
     fn poll_send(
@@ -317,7 +310,7 @@ impl<'a> Request<'a> {
         self,
         worker: &Rc<Worker>,
         asked: &RequestHead,
-        id: &RequestId,
+        in_flight: &InFlight,
         reply: Reply,
     ) -> Answer<'a> {
         let Reply { mut upstream, head } = reply;
@@ -332,7 +325,7 @@ impl<'a> Request<'a> {
         };
         let ending = Ending { in_chunks: !has_length && !asked.is_http_1_0, then };
         first.clear();
-        write::response_head(&mut first, &upstream.side.bytes, &head, &fields, id, ending);
+        write::response_head(&mut first, &upstream.side.bytes, &head, &fields, in_flight, ending);
         upstream.side.bytes.advance(head.len);
         worker.buffers.give_back_fields(fields);
         let request = (!is_sent).then_some(body);
@@ -378,7 +371,7 @@ impl Answer<'_> {
             return Poll::Ready(Err(Broken::Target(io::ErrorKind::ConnectionAborted.into())));
         }
         while alarm.poll(cx).is_ready() {
-            if !body.take_moved() {
+            if body.take_moved() == 0 {
                 return Poll::Ready(Err(Broken::Target(io::ErrorKind::TimedOut.into())));
             }
             alarm.set(worker.clock.now().after(worker.snapshot.limits.idle_timeout));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use floodway_policy::snapshot::{Protocol, RoutePolicy};
 
-use super::parse::{Field, Framing, Name, RequestHead, parse_request};
+use super::parse::{Field, Framing, Name, RequestHead, find, parse_request};
 use super::side::Side;
 use super::write::{self, Then};
 use super::{Served, Taken, Unserved, Visit, adapt, hit, relay};
@@ -196,6 +196,15 @@ impl Visit {
         let worker = Rc::clone(&self.client.worker);
         let route = find_route(&worker, in_flight, &self.side.bytes, head)
             .map_err(|problem| Unserved { problem, taken: Taken::Nothing })?;
+        if let Some(policy) = &route.rate_limit {
+            let Self { client, side, .. } = self;
+            let address = || {
+                write::asker(&side.bytes, fields, client).map_or(client.peer.address, |asker| asker.address)
+            };
+            in_flight
+                .limit(policy, address, |name| find(&side.bytes, fields, name))
+                .map_err(|problem| Unserved { problem, taken: Taken::Nothing })?;
+        }
         if let Some(policy) = &route.cache
             && let Some(served) = hit::serve(self, head, fields, policy, in_flight).await
         {
@@ -241,7 +250,7 @@ impl Visit {
         let worker = Rc::clone(&self.client.worker);
         in_flight.refused(problem);
         let mut out = worker.buffers.take();
-        write::problem(&mut out, problem, &in_flight.id, is_head, then);
+        write::problem(&mut out, problem, in_flight, is_head, then);
         let idle = worker.snapshot.limits.idle_timeout;
         self.alarm.set(worker.clock.now().after(idle));
         let written = poll_fn(|cx| {

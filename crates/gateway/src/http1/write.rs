@@ -9,7 +9,7 @@ use http::response::Parts;
 
 use super::parse::{Field, Name, RequestHead, ResponseHead, Span, tokens};
 use crate::connection::Client;
-use crate::head::{RequestId, is_end_to_end};
+use crate::head::is_end_to_end;
 use crate::in_flight::InFlight;
 use crate::peer::{Asker, Claims, is_certificate};
 use crate::respond::Problem;
@@ -124,7 +124,7 @@ pub(super) fn response_head(
     bytes: &[u8],
     head: &ResponseHead,
     fields: &[Field],
-    id: &RequestId,
+    in_flight: &InFlight,
     ending: Ending,
 ) {
     out.put_slice(b"HTTP/1.1 ");
@@ -135,14 +135,15 @@ pub(super) fn response_head(
         known if known.is_hop_by_hop() => false,
         known => !head.has_options || !is_named(bytes, fields, field, known),
     });
-    put(out, b"x-request-id", id.as_bytes());
+    say_of_request(out, in_flight);
     finish_head(out, ending);
 }
 
 /// The whole answer of a problem.
-pub(super) fn problem(out: &mut BytesMut, problem: Problem, id: &RequestId, is_head: bool, then: Then) {
-    let id = id.value();
-    let (parts, _) = problem.response(&id).into_parts();
+pub(super) fn problem(out: &mut BytesMut, problem: Problem, in_flight: &InFlight, is_head: bool, then: Then) {
+    let id = in_flight.id.value();
+    let (mut parts, _) = problem.response(&id).into_parts();
+    in_flight.tell_allowance(&mut parts.headers);
     let body = problem.body(&id);
     response(out, &parts, Some(body.len() as u64), is_head, Ending { in_chunks: false, then });
     if !is_head {
@@ -185,6 +186,14 @@ pub(super) fn piece(out: &mut BytesMut, data: &[u8], in_chunks: bool) {
     out.put_slice(data);
     if in_chunks {
         out.put_slice(b"\r\n");
+    }
+}
+
+/// What the gateway has to say of the request itself.
+pub(super) fn say_of_request(out: &mut BytesMut, in_flight: &InFlight) {
+    put(out, b"x-request-id", in_flight.id.as_bytes());
+    if let Some(allowance) = in_flight.allowance() {
+        allowance.write(out);
     }
 }
 

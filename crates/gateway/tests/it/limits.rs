@@ -187,3 +187,33 @@ fn a_body_that_stands_still_is_given_up() {
     assert_eq!(status(&answer), "408", "{}", String::from_utf8_lossy(&answer));
     gateway.wait_quiet();
 }
+
+#[test]
+fn a_body_that_comes_too_slowly_is_given_up_and_a_steady_one_is_not() {
+    let server = Upstream::always(200, "x");
+    let gateway = builder()
+        .service(&[server.address()])
+        .route("/*", &[], 0)
+        .limits(|limits| (limits.idle_timeout, limits.body_rate_min) = (Duration::from_secs(1), 50))
+        .start();
+    let trickle = |piece: &str, pieces: usize| {
+        let mut client = connect(gateway.address());
+        let len = piece.len() * pieces;
+        write(&mut client, &format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n"));
+        client.set_read_timeout(Some(Duration::from_millis(100))).expect("a socket takes a timeout");
+        let mut answer = [0; 1024];
+        let mut written = 0;
+        loop {
+            match client.read(&mut answer) {
+                Ok(len) => return status(&answer[..len]),
+                Err(_nothing_yet) if written < pieces => {
+                    written += 1;
+                    write(&mut client, piece);
+                }
+                Err(_nothing_yet) => {}
+            }
+        }
+    };
+    assert_eq!(trickle("x", 100), "408");
+    assert_eq!(trickle(&"x".repeat(20), 15), "200");
+}

@@ -15,6 +15,7 @@ mod limits;
 mod metrics;
 mod overload;
 mod proxy_protocol;
+mod rate_limits;
 mod resilience;
 mod routing;
 mod smuggling;

@@ -14,6 +14,7 @@ use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
 use floodway_policy::snapshot::{BudgetId, CallPolicy, Limits, Protocol, RoutePolicy, ServicePolicy};
@@ -37,6 +38,7 @@ pub(crate) struct Builder {
     budget: BudgetPolicy,
     guard: GuardPolicy,
     priority: Option<PriorityPolicy>,
+    rate_limit: Option<RateLimitPolicy>,
     telemetry: Option<Telemetry>,
 }
 
@@ -64,6 +66,7 @@ pub(crate) fn builder() -> Builder {
         budget: BudgetPolicy::default(),
         guard: GuardPolicy::default(),
         priority: None,
+        rate_limit: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         trusted: Vec::new(),
         cache_bytes_max: 64 << 20,
@@ -149,6 +152,11 @@ impl Builder {
         self
     }
 
+    pub(crate) fn rate_limit(mut self, policy: RateLimitPolicy) -> Self {
+        self.rate_limit = Some(policy);
+        self
+    }
+
     pub(crate) fn priority(mut self, policy: PriorityPolicy) -> Self {
         self.priority = Some(policy);
         self
@@ -186,6 +194,7 @@ impl Builder {
             body_max: self.limits.body_max,
             cache: *cache,
             priority: self.priority.clone(),
+            rate_limit: self.rate_limit.clone(),
         });
         let has_cache = self.routes.iter().any(|(.., cache)| cache.is_some());
         let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, (pattern, ..))| (pattern.clone(), id));

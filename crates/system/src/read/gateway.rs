@@ -7,6 +7,7 @@ use floodway_policy::ServiceId;
 use floodway_policy::admission::{Class, PriorityPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_policy::retry::{Backoff, RetryPolicy, Statuses};
 use floodway_policy::routing::{Methods, PathPattern, Pattern};
 use floodway_policy::snapshot::Limits;
@@ -124,12 +125,42 @@ impl Reader<'_> {
                 retry: self.retry(fields),
                 budget: budget(fields),
                 priority: fields.given("priority").and_then(|_| fields.object("priority")).map(priority),
+                rate_limit: fields.object("limit").and_then(|limit| self.rate_limit(limit)),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
                 // Only where it is given: without it nothing is cached.
                 cache: fields.given("cache").and_then(|_| fields.object("cache")).map(cache),
             });
         }
         routes
+    }
+
+    fn rate_limit(&mut self, limit: &Fields) -> Option<RateLimitPolicy> {
+        let Kind::Rate(rate) = limit.get("rate")?.kind else { return None };
+        let (count, per) = (rate.count().get(), rate.per());
+        let in_a_second = (f64::from(count) / per.as_secs_f64()).ceil().max(1.0);
+        // Within bounds that are whole.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at least 1, at most u32"
+        )]
+        let burst = in_a_second as u32;
+        let burst = limit.get("burst").map_or(burst, |_| limit.whole("burst"));
+        let text = limit.text("key");
+        let key = match text.split_once(':') {
+            None if text == "client-ip" => RateKey::ClientIp,
+            None if text == "route" => RateKey::Route,
+            Some(("header", name)) if !name.is_empty() && name.bytes().all(is_header_byte) => {
+                RateKey::Header(name.to_ascii_lowercase())
+            }
+            _ => {
+                let span = limit.given("key").unwrap_or(limit.span);
+                let mistake = Mistake::at(span, Code::UnknownWord, format!("unknown word `{text}`"));
+                self.mistake(mistake.expected("expected `client-ip`, `route`, or `header:NAME`"));
+                return None;
+            }
+        };
+        Some(RateLimitPolicy { rate: count, per, burst, key })
     }
 
     fn retry(&mut self, route: &Fields) -> RetryPolicy {
@@ -204,8 +235,16 @@ fn limits(gateway: &Fields) -> Limits {
         handshake_timeout: limits.duration("handshake-timeout"),
         header_timeout: limits.duration("header-timeout"),
         idle_timeout: limits.duration("idle-timeout"),
+        body_rate_min: u32::try_from(limits.size("body-rate")).unwrap_or(u32::MAX),
         connections_max: limits.whole("connections"),
+        connections_per_client_max: limits
+            .given("connections-per-client")
+            .map(|_| limits.whole("connections-per-client")),
     }
+}
+
+const fn is_header_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 fn priority(priority: &Fields) -> PriorityPolicy {

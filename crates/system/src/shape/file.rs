@@ -322,7 +322,19 @@ static LIMITS: Object = Object {
         ),
         field("header-timeout", DURATION, Default("10s"), "Time for a request's head to arrive."),
         field("idle-timeout", DURATION, Default("75s"), "Time a connection may be idle."),
+        field(
+            "body-rate",
+            Shape::One(Form::Size { min: 0, max: 1 << 30 }),
+            Default("500B"),
+            "Bytes a second of a request's body, over each `idle-timeout`, as long as the service takes them.",
+        ),
         field("connections", integer(1, 1_000_000), Default("10000"), "Open client connections of the node."),
+        field(
+            "connections-per-client",
+            integer(1, 1_000_000),
+            Optional("as many as `connections`"),
+            "Of them, those of one client address (in IPv6 a /64) that is no trusted proxy.",
+        ),
     ],
 };
 
@@ -394,6 +406,12 @@ static ROUTE: Object = Object {
             "Time until the head of the response must be there, all tries included.",
         ),
         field("connect-timeout", DURATION, Default("1s"), "Time for one connection to be made."),
+        field(
+            "limit",
+            Shape::Object(&LIMIT),
+            Optional("as often as they like"),
+            "How often clients may ask; more is answered with 429.",
+        ),
         field("retry", Shape::Object(&RETRY), EMPTY, "When a request is tried again."),
         field(
             "priority",
@@ -441,6 +459,26 @@ static RETRY: Object = Object {
             integer(0, 1_000_000),
             Default("10"),
             "Such retries per second that there may be whatever the load.",
+        ),
+    ],
+};
+
+static LIMIT: Object = Object {
+    name: "limit",
+    doc: "So many requests per time, spread evenly, and a burst at once. The workers of the node share both out.",
+    fields: &[
+        field("rate", Shape::One(Form::Rate), Required, "Requests per time, as in `100/s`."),
+        field(
+            "burst",
+            integer(1, 1_000_000),
+            Optional("what comes in a second"),
+            "Requests that may come at once.",
+        ),
+        field(
+            "key",
+            TEXT,
+            Default("client-ip"),
+            "Whose are counted together: `client-ip` (in IPv6 a /64), `route` for all, or `header:NAME`.",
         ),
     ],
 };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_system::{Code, Mistakes, System, load};
 
 use crate::support::CATALOGUE;
@@ -67,6 +68,34 @@ gateway:
     assert_eq!(snapshot.cache_bytes_max, Some(256 << 20));
     let without = compile(b"system: a\ngateway: { listen: 127.0.0.1:2, cache: { memory: 1GiB } }\n");
     assert_eq!(without.cache_bytes_max, None, "no route has one");
+}
+
+#[test]
+fn a_route_is_limited_as_it_says() {
+    let text = b"system: a
+services: { b: { at: ['127.0.0.1:1'] } }
+gateway:
+  listen: 127.0.0.1:2
+  limits: { connections-per-client: 7 }
+  routes:
+    - { match: { path: /plain }, to: b }
+    - { match: { path: /short }, to: b, limit: { rate: 90/m } }
+    - { match: { path: /all }, to: b, limit: { rate: 100/s, burst: 1, key: route } }
+    - { match: { path: /key }, to: b, limit: { rate: 100/s, key: \"header:X-Api-Key\" } }
+";
+    let (_folder, system) = read(text, None);
+    let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
+    let limits: Vec<_> = snapshot.routes.into_iter().map(|route| route.rate_limit).collect();
+    let limit = |rate, per, burst, key| Some(RateLimitPolicy { rate, per, burst, key });
+    let second = Duration::from_secs(1);
+    let expected = [
+        None,
+        limit(90, Duration::from_mins(1), 2, RateKey::ClientIp),
+        limit(100, second, 1, RateKey::Route),
+        limit(100, second, 100, RateKey::Header("x-api-key".into())),
+    ];
+    assert_eq!(limits, expected);
+    assert_eq!(snapshot.limits.connections_per_client_max, Some(7));
 }
 
 #[test]

@@ -188,6 +188,12 @@ impl Summary {
     }
 }
 
+/// The value of the first header of this name.
+pub(crate) fn find<'a>(bytes: &'a [u8], fields: &[Field], name: &str) -> Option<&'a [u8]> {
+    let is_it = |field: &&Field| field.name.of(bytes).eq_ignore_ascii_case(name.as_bytes());
+    fields.iter().find(is_it).map(|field| field.value.of(bytes))
+}
+
 /// The members of a list (RFC 9110 §5.6.1).
 pub(crate) fn tokens(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())

@@ -124,6 +124,7 @@ pub(super) const CASES: &[Case] = &[
     with_data("h2: a body longer than its length in its second frame", &[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"), (b"content-length", b"3")], &[b"ab", b"cGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"], Must::Spoil),
     with_data("h2: a body and a length of zero", &[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"), (b"content-length", b"0")], &[b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"], Must::Spoil),
     bare("h2: a length and no body", &[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"), (b"content-length", b"3")], Must::Spoil),
+    refused("h2: a length that is empty, and no body", &[(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"), (b"content-length", b"")]),
     with_data("h2: two different lengths", &[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"), (b"content-length", b"3"), (b"content-length", b"4")], &[b"abc"], Must::Refuse),
     with_data("h2: two equal lengths", &[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"), (b"content-length", b"3"), (b"content-length", b"3")], &[b"abc"], Must::Refuse),
     with_data("h2: a list of lengths", &[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"a"), (b"content-length", b"3, 3")], &[b"abc"], Must::Refuse),
