@@ -138,7 +138,7 @@ impl Checker<'_> {
         checked
     }
 
-    /// An object that is not there is as an empty one, but nothing is said of it.
+    /// Without a node it is as an empty one.
     fn object(&mut self, node: Option<&Node>, place: Span, object: &'static Object) -> Fields {
         let entries = node.map_or(Some(&[] as &[Entry]), |node| self.entries(node, "a map"));
         let Some(entries) = entries else {
@@ -180,11 +180,11 @@ impl Checker<'_> {
                 (Need::Default(text), shape) => {
                     checked.values.insert(field.name, default(text, shape, checked.span));
                 }
-                (Need::Optional(_), Shape::Object(object)) if object.has_only_defaults() => {
+                (Need::Empty, Shape::Object(object)) => {
                     let kind = Kind::Fields(self.object(None, checked.span, object));
                     checked.values.insert(field.name, Value { span: checked.span, kind });
                 }
-                (Need::Optional(_), _) => {}
+                (Need::Optional(_) | Need::Empty, _) => {}
             }
         }
     }
@@ -235,13 +235,6 @@ impl Checker<'_> {
             self.mistakes.push(mistake.expected(format!("expected {expected}")));
         }
         Kind::Unknown
-    }
-}
-
-impl Object {
-    /// Whether it can be left out as if it were empty.
-    pub(crate) fn has_only_defaults(&self) -> bool {
-        !self.fields.iter().any(|field| matches!(field.need, Need::Required))
     }
 }
 

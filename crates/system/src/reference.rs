@@ -65,6 +65,7 @@ impl Page<'_> {
             let need = match field.need {
                 Need::Required => "**must be given**".into(),
                 Need::Optional(text) => text.to_owned(),
+                Need::Empty => "as if it were empty".into(),
                 Need::Default(text) => format!("`{text}`"),
             };
             let row = format!(

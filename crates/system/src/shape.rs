@@ -59,6 +59,8 @@ pub(crate) enum Need {
     Required,
     /// The text says what holds without it.
     Optional(&'static str),
+    /// An object that is there anyhow, with all of its defaults.
+    Empty,
     /// What holds without it, as the file would say it.
     Default(&'static str),
 }

@@ -124,11 +124,10 @@ impl Reader<'_> {
                 connect_timeout: fields.duration("connect-timeout"),
                 retry: self.retry(fields),
                 budget: budget(fields),
-                priority: fields.given("priority").and_then(|_| fields.object("priority")).map(priority),
+                priority: fields.object("priority").map(priority),
                 rate_limit: fields.object("limit").and_then(|limit| self.rate_limit(limit)),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
-                // Only where it is given: without it nothing is cached.
-                cache: fields.given("cache").and_then(|_| fields.object("cache")).map(cache),
+                cache: fields.object("cache").map(cache),
             });
         }
         routes

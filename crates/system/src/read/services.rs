@@ -46,11 +46,8 @@ impl Reader<'_> {
             balance: balance.unwrap_or_default(),
             timeout: fields.duration("timeout"),
             guard: GuardPolicy {
-                breaker: fields.given("breaker").and_then(|_| fields.object("breaker")).map(breaker),
-                admission: fields
-                    .given("concurrency")
-                    .and_then(|_| fields.object("concurrency"))
-                    .map(|concurrency| self.admission(concurrency)),
+                breaker: fields.object("breaker").map(breaker),
+                admission: fields.object("concurrency").map(|concurrency| self.admission(concurrency)),
             },
         }
     }
@@ -137,7 +134,6 @@ impl Reader<'_> {
     }
 
     fn service_tls(&mut self, service: &Fields) -> Option<ServiceTls> {
-        service.given("tls")?;
         let tls = service.object("tls")?;
         for (one, other) in [("cert", "key"), ("key", "cert")] {
             if let (Some(span), None) = (tls.given(one), tls.given(other)) {

@@ -251,6 +251,13 @@ fn every_default_fits_its_shape() {
                             _ => panic!("{} has a default but is no single value", field.name),
                         }
                     }
+                    if matches!(field.need, Need::Empty) {
+                        let Shape::Object(object) = field.shape else {
+                            panic!("{} is no object", field.name)
+                        };
+                        let needs = |field: &Field| matches!(field.need, Need::Required);
+                        assert!(!object.fields.iter().any(needs), "{} cannot be empty", field.name);
+                    }
                     walk(field.shape);
                 });
             }
@@ -267,6 +274,9 @@ fn defaults_are_those_of_the_policies() {
     let system = check("system: a\nservices: { b: { run: b } }\ngateway: { listen: '127.0.0.1:0' }\ntopics: { c: { engine: embedded } }\nloads: { d: { repeat: 1, request: { path: / } } }").unwrap();
     let snapshot = system.compile();
     assert_eq!(snapshot.limits, floodway_policy::snapshot::Limits::default());
+    let told = &system.telemetry;
+    assert!(told.access_log.is_none() && told.traces.is_none(), "nothing is told that nobody asked for");
+    assert_eq!(snapshot.services[0].guard, floodway_policy::guard::GuardPolicy::default());
     assert_eq!(snapshot.services[0].probe, floodway_policy::health::ProbePolicy::default());
     assert_eq!(snapshot.topics[0].delivery, floodway_policy::delivery::DeliveryPolicy::default());
     let load = &system.load("d").unwrap().load;

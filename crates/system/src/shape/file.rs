@@ -35,7 +35,7 @@ const CLASSES: [&str; Class::COUNT] = {
 };
 const WEIGHT: Shape = integer(1, 1_000_000);
 const COUNT: Shape = integer(0, COUNT_MAX);
-const EMPTY: super::Need = Optional("as if it were empty");
+const EMPTY: super::Need = super::Need::Empty;
 
 /// Each profile is checked as a whole file.
 pub(crate) const PROFILES_MAX: usize = 100;
