@@ -14,6 +14,7 @@ mod gateway;
 mod peers;
 mod pump;
 mod served;
+mod suites;
 mod table;
 mod wrk;
 
@@ -24,6 +25,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::engine::Build;
+use crate::suites::Suite;
 
 /// Compare Floodway with its peers.
 #[derive(Debug, Parser)]
@@ -44,6 +46,8 @@ enum What {
     Engine(Engine),
     /// The score of the HTTP cache in the public suite http-tests/cache-tests.
     CacheSuite(CacheSuite),
+    /// Scores of independent suites, for proxies beside each other.
+    Suites(Suites),
     /// Pass bytes on without looking at them: the limit for a proxy. Started by `gateway`.
     #[command(hide = true)]
     Pump(Pump),
@@ -105,6 +109,26 @@ struct CacheSuite {
     floodway: PathBuf,
 }
 
+/// How independent suites are run.
+#[derive(Debug, Clone, Args)]
+struct Suites {
+    /// Run only these, as in `curl,grpc`; else all that are installed.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Suite>,
+    /// Only these proxies, as in `floodway,nginx`.
+    #[arg(long, value_delimiter = ',')]
+    proxies: Vec<String>,
+    /// End with an error where floodway does not pass.
+    #[arg(long)]
+    strict: bool,
+    /// A Python with grpcio.
+    #[arg(long, default_value = "target/python/bin/python")]
+    python: String,
+    /// The floodway program.
+    #[arg(long, default_value = "target/release/floodway")]
+    floodway: PathBuf,
+}
+
 #[derive(Debug, Clone, Args)]
 struct Pump {
     #[arg(long)]
@@ -119,6 +143,7 @@ fn main() -> Result<()> {
         Some(What::Gateway(options)) => gateway::run(&options),
         Some(What::Engine(options)) => engine::run(&options, Build::Release),
         Some(What::CacheSuite(suite)) => cache_suite::run(&suite),
+        Some(What::Suites(options)) => suites::run(&options),
         Some(What::Pump(pump)) => pump::run(pump.listen, &pump.to),
         None if cli.tiny => tiny(),
         None => {
@@ -134,7 +159,10 @@ fn tiny() -> Result<()> {
     let only =
         peers::PEERS.iter().filter(|peer| peer.name != "envoy").map(|peer| peer.name.to_owned()).collect();
     gateway::run(&Gateway { rounds: 1, seconds: 1, connections: 8, only, ..Gateway::parse_from_nothing() })?;
-    engine::run(&Engine { seconds: 0.2, ..Engine::parse_from_nothing() }, Build::Debug)
+    engine::run(&Engine { seconds: 0.2, ..Engine::parse_from_nothing() }, Build::Debug)?;
+    let proxies = vec!["floodway".to_owned()];
+    let only = suites::QUICK.to_vec();
+    suites::run(&Suites { only, proxies, strict: true, ..Suites::parse_from_nothing() })
 }
 
 /// The defaults, as the command line gives them.
@@ -147,6 +175,7 @@ trait Defaults: Args {
 
 impl Defaults for Gateway {}
 impl Defaults for Engine {}
+impl Defaults for Suites {}
 
 #[cfg(test)]
 mod tests {

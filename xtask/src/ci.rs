@@ -12,7 +12,7 @@ use crate::steps::STEPS;
 /// Runs every step; stops at the first that fails and says how to run it alone.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let started = Instant::now();
-    timed("packages", packages::install)?;
+    timed("packages", || packages::install(root))?;
     let mut times = Vec::new();
     for (index, step) in STEPS.iter().enumerate() {
         println!("\n=== {} of {}: {} ({})", index + 1, STEPS.len(), step.name, step.about);

@@ -36,7 +36,7 @@ fn run(words: &[&str]) -> Result<()> {
             Ok(())
         }
         ["ci"] => ci::run(&root()),
-        ["packages"] => packages::install(),
+        ["packages"] => packages::install(&root()),
         ["errors"] => tidy::errors::check_index(&root()),
         ["errors", "--write"] => tidy::errors::write_index(&root()),
         [name] => match STEPS.iter().find(|step| step.name == *name) {
@@ -54,7 +54,7 @@ fn help() -> String {
         "ci",
         "every step below in this order; stops at the first that fails",
         "packages",
-        "install the Debian packages that the tests need",
+        "install the Debian and Python packages that the tests need",
         "errors",
         "check that docs/errors/README.md lists every error page",
         "errors --write",

@@ -1,9 +1,10 @@
-//! The Debian packages that tests and comparisons need.
+//! The Debian and Python packages that tests and comparisons need.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// A program that must be there, and the package that brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,15 +14,25 @@ struct Package {
 }
 
 /// The only list.
-const NEEDED: [Package; 4] = [
+const NEEDED: [Package; 6] = [
     Package { program: "nginx", name: "nginx-light" },
     Package { program: "haproxy", name: "haproxy" },
     Package { program: "wrk", name: "wrk" },
     Package { program: "node", name: "nodejs" },
+    Package { program: "curl", name: "curl" },
+    Package { program: "h2load", name: "nghttp2-client" },
 ];
 
+/// Python packages, with their versions, for a Python of the target folder's own.
+const PYTHON: &str = "compare/suites/requirements.txt";
+
 /// Installs what is missing, if we may.
-pub(crate) fn install() -> Result<()> {
+pub(crate) fn install(root: &Path) -> Result<()> {
+    install_programs()?;
+    install_python(root)
+}
+
+fn install_programs() -> Result<()> {
     let missing: Vec<_> = NEEDED.into_iter().filter(|package| !is_installed(package.program)).collect();
     if missing.is_empty() {
         println!("all programs that tests need are there: {}", words(&NEEDED, |package| package.program));
@@ -44,6 +55,28 @@ pub(crate) fn install() -> Result<()> {
     }
     Ok(())
 }
+
+/// Makes a virtual environment and puts the packages into it, unless that was done for this list.
+fn install_python(root: &Path) -> Result<()> {
+    let (list, folder) = (root.join(PYTHON), root.join("target/python"));
+    let wanted = fs::read_to_string(&list).with_context(|| format!("cannot read {PYTHON}"))?;
+    let done = folder.join("installed.txt");
+    if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    println!("installing {} for Python", wanted.split_whitespace().collect::<Vec<_>>().join(" "));
+    let status = Command::new("python3").args(["-m", "venv"]).arg(&folder).status();
+    ensure!(
+        status.is_ok_and(|status| status.success()),
+        "python3 makes no virtual environment: {PYTHON_ADVICE}"
+    );
+    let mut pip = Command::new(folder.join("bin/pip"));
+    let status = pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list).status();
+    ensure!(status.is_ok_and(|status| status.success()), "pip could not install {PYTHON}");
+    fs::write(&done, wanted).with_context(|| format!("cannot write {}", done.display()))
+}
+
+const PYTHON_ADVICE: &str = "on Debian or Ubuntu: sudo apt-get install python3-venv";
 
 /// How apt-get is called with the right to install; `None` if there is none.
 fn apt_get() -> Option<&'static [&'static str]> {
@@ -93,7 +126,7 @@ mod tests {
     fn advice_names_the_packages() {
         assert!(
             advice(&words(&NEEDED, |package| package.name))
-                .ends_with("install nginx-light haproxy wrk nodejs")
+                .ends_with("install nginx-light haproxy wrk nodejs curl nghttp2-client")
         );
     }
 }

@@ -61,24 +61,18 @@ impl Connection {
         self.stream.get_mut().write_all(bytes)
     }
 
-    /// Reads one answer, by its length, its chunks, or until the server closes. `to_head`: the request was
+    /// Reads one answer after all interim ones, by its length, its chunks, or until the server closes. `to_head`: the request was
     /// a HEAD, so no body follows.
     ///
     /// # Errors
     /// When the connection ends early or what comes is no HTTP.
     pub fn read_answer(&mut self, to_head: bool) -> io::Result<Answer> {
-        let line = self.line()?;
-        let status =
-            line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken(&line))?;
-        let mut headers = Vec::new();
-        loop {
-            let line = self.line()?;
-            if line.is_empty() {
-                break;
+        let (status, headers) = loop {
+            let (status, headers) = self.head()?;
+            if status == 101 || status >= 200 {
+                break (status, headers);
             }
-            let (name, value) = line.split_once(':').ok_or_else(|| broken(&line))?;
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
+        };
         let mut answer = Answer { status, headers, body: Vec::new() };
         if !(to_head || status < 200 || status == 204 || status == 304) {
             answer.body = self.body(&answer)?;
@@ -94,6 +88,21 @@ impl Connection {
         let mut bytes = Vec::new();
         self.stream.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+
+    fn head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
+        let line = self.line()?;
+        let status =
+            line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| broken(&line))?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                return Ok((status, headers));
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| broken(&line))?;
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
     }
 
     fn body(&mut self, answer: &Answer) -> io::Result<Vec<u8>> {

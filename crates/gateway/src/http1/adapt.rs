@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::decode::{Decoder, Next};
 use super::parse::{Field, Framing, Name, RequestHead};
-use super::side::Side;
+use super::side::{CONTINUE, Side};
 use super::write::{self, Ending, Then};
 use super::{Served, Taken, Unserved, Visit};
 use crate::alarm::Alarm;
@@ -267,7 +267,7 @@ impl Reader<'_> {
 
     /// Reads; false where the client is gone.
     fn poll_more(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<bool> {
-        if std::mem::take(&mut self.owes_100) && !self.side.poll_continue(cx) {
+        if std::mem::take(&mut self.owes_100) && self.side.poll_tell(cx, CONTINUE) != Poll::Ready(true) {
             return Poll::Ready(false);
         }
         self.side.poll_read(cx, worker).map(|read| read.is_ok_and(|len| len > 0))

@@ -8,7 +8,7 @@ use super::parse::{self, Framing, Malformed, parse_trailer};
 const SIZE_DIGITS_MAX: usize = 16;
 /// Bytes of the line that tells a chunk's size, with its extensions, which are left out, and its CR LF.
 const CHUNK_LINE_MAX: usize = 256;
-/// Bytes of all trailers of one message. They are read and left out.
+/// Bytes of all trailers of one message.
 const TRAILERS_MAX: usize = 4 << 10;
 
 /// Where a body's reader is.
@@ -70,8 +70,17 @@ impl Decoder {
     }
 
     /// Takes framing off the front of what was read, and says what stands there then. Whoever uses data
-    /// takes it off and says so by [`Decoder::used`].
+    /// takes it off and says so by [`Decoder::used`]. Trailers are left out.
     pub(crate) fn next(&mut self, bytes: &mut BytesMut) -> Result<Next, Malformed> {
+        self.next_with(bytes, |_trailer| {})
+    }
+
+    /// The same; each trailer that may be passed on is handed over, a line without its CR LF.
+    pub(super) fn next_with(
+        &mut self,
+        bytes: &mut BytesMut,
+        mut trailer: impl FnMut(&[u8]),
+    ) -> Result<Next, Malformed> {
         loop {
             match self.state {
                 State::Done => return Ok(Next::End),
@@ -99,7 +108,9 @@ impl Decoder {
                     self.state = if len == 0 {
                         State::Done
                     } else {
-                        parse_trailer(&bytes[..len])?;
+                        if parse_trailer(&bytes[..len])? {
+                            trailer(&bytes[..len]);
+                        }
                         State::Trailers((before + len + 2).min(TRAILERS_MAX))
                     };
                     bytes.advance(len + 2);

@@ -54,11 +54,32 @@ fn line(bytes: &[u8], start: usize) -> Result<Option<(usize, usize)>, Malformed>
     Ok(line_len(&bytes[start..])?.map(|len| (start + len, start + len + 2)))
 }
 
-/// Checks one trailer line, without its CR LF. None may frame or route the message (RFC 9110 §6.5.1).
-pub(crate) fn parse_trailer(line: &[u8]) -> Result<(), Malformed> {
+/// What is never passed on in a trailer, beside what a gateway acts upon itself: who asks, what the content is,
+/// and what may be kept of it (RFC 9110 §6.5.1).
+const TOO_LATE: [&[u8]; 10] = [
+    b"authorization",
+    b"cache-control",
+    b"content-encoding",
+    b"content-range",
+    b"content-type",
+    b"cookie",
+    b"set-cookie",
+    b"trailer",
+    b"vary",
+    b"www-authenticate",
+];
+
+/// Checks one trailer line, without its CR LF, and says whether it may be passed on. None may frame or route the
+/// message (RFC 9110 §6.5.1).
+pub(crate) fn parse_trailer(line: &[u8]) -> Result<bool, Malformed> {
     let field = field::parse_field(line, 0, line.len())?;
-    let is_late = matches!(field.known, Name::TransferEncoding | Name::ContentLength | Name::Host);
-    if is_late { Err(Malformed::Bad("a trailer frames or routes the message")) } else { Ok(()) }
+    match field.known {
+        Name::TransferEncoding | Name::ContentLength | Name::Host => {
+            Err(Malformed::Bad("a trailer frames or routes the message"))
+        }
+        Name::Other => Ok(!TOO_LATE.iter().any(|name| field.name.of(line).eq_ignore_ascii_case(name))),
+        _ => Ok(false),
+    }
 }
 
 fn version(text: &[u8]) -> Result<bool, Malformed> {

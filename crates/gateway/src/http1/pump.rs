@@ -21,11 +21,23 @@ pub(crate) struct Pump {
     body: Decoder,
     /// The body goes out in chunks.
     in_chunks: bool,
+    trailers: Trailers,
     /// Bytes of data that may still pass.
     allowed: u64,
     is_ended: bool,
     /// Bytes written since somebody last asked.
     moved: u64,
+}
+
+/// What becomes of trailers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trailers {
+    /// They are left out.
+    Dropped,
+    /// They go out after the last chunk.
+    Passed,
+    /// The last chunk is out.
+    Begun,
 }
 
 /// Why a body did not arrive whole.
@@ -44,7 +56,15 @@ pub(crate) enum Broken {
 impl Pump {
     pub(crate) fn new(before: BytesMut, framing: Framing, in_chunks: bool, allowed: u64) -> Self {
         let body = Decoder::new(framing);
-        Self { staged: before, is_ended: body.is_done(), body, in_chunks, allowed, moved: 0 }
+        let trailers = Trailers::Dropped;
+        Self { staged: before, is_ended: body.is_done(), body, in_chunks, trailers, allowed, moved: 0 }
+    }
+
+    /// Passes trailers on, where there is a place for them: behind chunks.
+    pub(crate) fn pass_trailers(&mut self) {
+        if self.in_chunks {
+            self.trailers = Trailers::Passed;
+        }
     }
 
     /// Whether all was read that there is to read.
@@ -87,7 +107,9 @@ impl Pump {
     fn decode(&mut self, from: &mut Side) -> Result<usize, Broken> {
         // One chunk after another, until something was read that has none; bounded by what was read at once.
         while !self.is_ended {
-            match self.body.next(&mut from.bytes).map_err(Broken::Malformed)? {
+            let Self { body, staged, trailers, .. } = self;
+            let next = body.next_with(&mut from.bytes, |line| trailers.put(staged, line));
+            match next.map_err(Broken::Malformed)? {
                 Next::More => break,
                 Next::End => self.end(),
                 Next::Data(len) if len as u64 > self.allowed => return Err(Broken::TooLarge),
@@ -113,7 +135,8 @@ impl Pump {
     fn end(&mut self) {
         self.is_ended = true;
         if self.in_chunks {
-            self.staged.put_slice(b"0\r\n\r\n");
+            let end: &[u8] = if self.trailers == Trailers::Begun { b"\r\n" } else { b"0\r\n\r\n" };
+            self.staged.put_slice(end);
         }
     }
 
@@ -155,5 +178,20 @@ impl Pump {
             self.end();
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+// === impl Trailers ===
+
+impl Trailers {
+    fn put(&mut self, out: &mut BytesMut, line: &[u8]) {
+        match self {
+            Self::Dropped => return,
+            Self::Passed => out.put_slice(b"0\r\n"),
+            Self::Begun => {}
+        }
+        *self = Self::Begun;
+        out.put_slice(line);
+        out.put_slice(b"\r\n");
     }
 }

@@ -13,7 +13,7 @@ use floodway_policy::{EndpointId, Time};
 
 use super::parse::{Field, Framing, RequestHead, ResponseHead, find, parse_response};
 use super::pump::{Broken, Pump};
-use super::side::{READ_MAX, Side};
+use super::side::{CONTINUE, READ_MAX, Side};
 use super::write::{Ending, Then};
 use super::{Served, Taken, Unserved, Visit, write};
 use crate::alarm::Alarm;
@@ -45,6 +45,14 @@ struct Reply {
     head: ResponseHead,
 }
 
+/// What a client takes beside an answer's head and body.
+#[derive(Debug, Clone, Copy)]
+struct Welcome {
+    /// Interim answers: it speaks HTTP/1.1.
+    interim: bool,
+    trailers: bool,
+}
+
 /// Makes the attempts of one request.
 struct Request<'a> {
     client: &'a mut Side,
@@ -61,6 +69,7 @@ struct Request<'a> {
     owes_100: bool,
     /// Interim answers that may still come.
     interim_left: u8,
+    welcome: Welcome,
     /// Nothing more will be sent: all was, or nobody takes it.
     is_sent: bool,
     /// What is wrong with the body.
@@ -87,6 +96,8 @@ pub(super) async fn relay(
     first.reserve(head.len + 256);
     let asker = write::asker(&side.bytes, fields, client);
     write::request_head(&mut first, &side.bytes, head, fields, client, asker.as_ref(), in_flight);
+    let trailers = !head.is_http_1_0 && write::takes_trailers(&side.bytes, fields);
+    let welcome = Welcome { interim: !head.is_http_1_0, trailers };
     let asker = asker.map_or(client.peer.address, |asker| asker.address);
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
@@ -102,6 +113,7 @@ pub(super) async fn relay(
         first_sent: 0,
         until: Time::NEVER,
         interim_left: INTERIM_MAX,
+        welcome,
         is_sent: false,
         body,
         owes_100,
@@ -225,7 +237,7 @@ impl Request<'_> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        if std::mem::take(&mut self.owes_100) && !self.client.poll_continue(cx) {
+        if std::mem::take(&mut self.owes_100) && self.client.poll_tell(cx, CONTINUE) != Poll::Ready(true) {
             return Poll::Ready(Err(Broken::Source(None)));
         }
         self.body.poll(cx, worker, self.client, to)
@@ -245,7 +257,8 @@ impl Request<'_> {
         }
     }
 
-    /// The head of the answer proper: interim ones are passed over.
+    /// The head of the answer proper. Interim ones go on to the client, but for a 100: what asks for that is the
+    /// gateway's own affair.
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -261,6 +274,15 @@ impl Request<'_> {
                     }
                     Ok(Some(head)) if head.status < 200 => {
                         self.interim_left -= 1;
+                        if self.welcome.interim && head.status != 100 {
+                            let mut interim = worker.buffers.take();
+                            write::interim(&mut interim, &side.bytes, &head, &self.fields);
+                            let is_told = self.client.poll_tell(cx, &interim);
+                            worker.buffers.give_back(interim);
+                            if is_told == Poll::Ready(false) {
+                                return Poll::Ready(Carried::Abandoned);
+                            }
+                        }
                         side.bytes.advance(head.len);
                         continue;
                     }
@@ -314,7 +336,7 @@ impl<'a> Request<'a> {
         reply: Reply,
     ) -> Answer<'a> {
         let Reply { mut upstream, head } = reply;
-        let Self { client, alarm, mut first, fields, body, is_sent, .. } = self;
+        let Self { client, alarm, mut first, fields, body, is_sent, welcome, .. } = self;
         let request_is_read = body.has_read_all();
         let has_length = matches!(head.framing, Framing::Length(_) | Framing::Empty);
         let then = match asked {
@@ -330,7 +352,10 @@ impl<'a> Request<'a> {
         worker.buffers.give_back_fields(fields);
         let request = (!is_sent).then_some(body);
         let keeps_upstream = head.keeps_alive && request.is_none() && request_is_read;
-        let body = Pump::new(first, head.framing, ending.in_chunks, u64::MAX);
+        let mut body = Pump::new(first, head.framing, ending.in_chunks, u64::MAX);
+        if welcome.trailers {
+            body.pass_trailers();
+        }
         Answer { client, alarm, upstream, keeps_upstream, body, request, then }
     }
 }

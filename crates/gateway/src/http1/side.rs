@@ -17,6 +17,9 @@ pub(crate) const READ_MAX: usize = 16 << 10;
 /// The same, where a body fills it each time.
 const STREAM_MAX: usize = 128 << 10;
 
+/// Says that the body may come.
+pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// A connection and what was read of it.
 #[derive(Debug)]
 pub(crate) struct Side {
@@ -76,11 +79,13 @@ impl Side {
         Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)).map(|_either| ())
     }
 
-    /// Says that the body may come; false where nobody is there to hear it.
-    pub(crate) fn poll_continue(&mut self, cx: &mut Context<'_>) -> bool {
-        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    /// Says something before an answer, as a whole or, while there is no room, not at all; false where nobody is
+    /// there to hear it.
+    pub(crate) fn poll_tell(&mut self, cx: &mut Context<'_>, what: &[u8]) -> Poll<bool> {
         // So few bytes fit at once where nothing else is under way.
-        matches!(self.poll_write(cx, CONTINUE, &[]), Poll::Ready(Ok(len)) if len == CONTINUE.len())
+        let is_told = self.poll_write(cx, what, &[]).map(|told| told.is_ok_and(|len| len == what.len()));
+        self.push(cx);
+        is_told
     }
 
     /// Writes all.

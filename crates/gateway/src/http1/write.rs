@@ -78,10 +78,6 @@ pub(super) fn request_head(
     if !keeps_host {
         put(out, b"host", host.map_or(&[], |host| host.of(bytes)));
     }
-    let te_trailers = fields.iter().any(|field| {
-        field.known == Name::Te
-            && tokens(field.value.of(bytes)).any(|te| te.eq_ignore_ascii_case(b"trailers"))
-    });
     copy(out, bytes, fields, |field| match field.known {
         Name::Host => keeps_host,
         Name::RequestId
@@ -97,7 +93,7 @@ pub(super) fn request_head(
         known if known.is_hop_by_hop() => false,
         known => !head.has_options || !is_named(bytes, fields, field, known),
     });
-    if te_trailers {
+    if takes_trailers(bytes, fields) {
         put(out, b"te", b"trailers");
     }
     if head.framing == super::parse::Framing::Chunked {
@@ -115,6 +111,26 @@ pub(super) fn request_head(
         put(out, b"traceparent", &hop.told.text());
     }
     put(out, b"x-request-id", in_flight.id.as_bytes());
+    out.put_slice(b"\r\n");
+}
+
+/// Whether a client takes trailers (RFC 9110 §10.1.4).
+pub(super) fn takes_trailers(bytes: &[u8], fields: &[Field]) -> bool {
+    let mut coded = fields.iter().filter(|field| field.known == Name::Te);
+    coded.any(|field| tokens(field.value.of(bytes)).any(|te| te.eq_ignore_ascii_case(b"trailers")))
+}
+
+/// An interim answer that goes on to the client (RFC 9110 §15.2).
+pub(super) fn interim(out: &mut BytesMut, bytes: &[u8], head: &ResponseHead, fields: &[Field]) {
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(head.status_line.of(bytes));
+    out.put_slice(b"\r\n");
+    copy(out, bytes, fields, |field| match field.known {
+        // It has no body, whatever it says.
+        Name::RequestId | Name::ContentLength => false,
+        known if known.is_hop_by_hop() => false,
+        known => !head.has_options || !is_named(bytes, fields, field, known),
+    });
     out.put_slice(b"\r\n");
 }
 

@@ -173,5 +173,54 @@ fn interim_answers_do_not_stand_for_the_answer() {
         write(&mut stream, "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
         write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     });
-    assert_eq!(floodway_kit::http::get(gateway(&[server]).address(), "/").expect("an answer").text(), "ok");
+    let gateway = gateway(&[server]);
+    assert_eq!(floodway_kit::http::get(gateway.address(), "/").expect("an answer").text(), "ok");
+}
+
+#[test]
+fn early_hints_arrive_before_the_answer() {
+    let (answer, may_answer) = std::sync::mpsc::channel();
+    let may_answer = std::sync::Mutex::new(may_answer);
+    let server = raw_server(move |mut stream| {
+        read_head(&mut stream);
+        write(&mut stream, "HTTP/1.1 100 Continue\r\n\r\n");
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: y\r\n\r\n";
+        write(&mut stream, hints);
+        may_answer.lock().expect("one at a time").recv().expect("the test says when");
+        write(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    });
+    let gateway = gateway(&[server]);
+    let mut client = connect(gateway.address());
+    write(&mut client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(read_head(&mut client), "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    answer.send(()).expect("the server waits");
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 200 OK"));
+    expect_text(&mut client, "ok");
+    // HTTP/1.0 knows none.
+    let mut client = connect(gateway.address());
+    write(&mut client, "GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+    answer.send(()).expect("the server waits");
+    assert!(read_head(&mut client).starts_with("HTTP/1.1 200 OK"));
+}
+
+#[test]
+fn trailers_of_answers_arrive_where_they_are_asked_for() {
+    let server = raw_server(|mut stream| {
+        loop {
+            if read_head(&mut stream).is_empty() {
+                return;
+            }
+            let trailers = "X-Sum: 7\r\nSet-Cookie: a=b\r\nConnection: close\r\nX-Late: yes\r\n";
+            let body = format!("3\r\nabc\r\n0\r\n{trailers}\r\n");
+            write(&mut stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            write(&mut stream, &body);
+        }
+    });
+    let gateway = gateway(&[server]);
+    let mut client = connect(gateway.address());
+    for (asks, end) in [("TE: trailers", "X-Sum: 7\r\nX-Late: yes\r\n"), ("TE: gzip", ""), ("X: y", "")] {
+        write(&mut client, &format!("GET / HTTP/1.1\r\nHost: a\r\n{asks}\r\n\r\n"));
+        assert!(read_head(&mut client).starts_with("HTTP/1.1 200"));
+        expect_text(&mut client, &format!("3\r\nabc\r\n0\r\n{end}\r\n"));
+    }
 }
