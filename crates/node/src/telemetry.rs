@@ -24,6 +24,9 @@ const NOTES_MAX: usize = 8192;
 /// Longest time that a line or span waits for others.
 const GATHER: Duration = Duration::from_millis(500);
 
+/// Time in which notes gather, a part of what [`NOTES_MAX`] has room for at the rate of the quickest worker.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// The thread that tells. It ends when all workers have.
 #[derive(Debug)]
 pub(crate) struct Teller(JoinHandle<()>);
@@ -92,6 +95,9 @@ fn tell(told: &Receiver<Note>, mut log: Option<Log>, mut exporter: Option<Export
     loop {
         let is_over = match told.recv_timeout(GATHER) {
             Ok(note) => {
+                // A worker that hands over a note wakes whoever waits for one, which costs more than the note:
+                // the next ones find nobody waiting.
+                thread::sleep(PAUSE);
                 for note in [note].into_iter().chain(told.try_iter().take(NOTES_MAX)) {
                     if let Some(log) = log.as_mut().filter(|_| note.is_logged) {
                         log.write(&note, names);
