@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_gateway::{
-    Front, FrontOptions, KeyPair, Listen, Memberships, TlsError, Workers, WorkersOptions,
+    Front, FrontOptions, KeyPair, Listen, Memberships, Stores, TlsError, Workers, WorkersOptions,
 };
 use floodway_policy::balance::Balance;
 use floodway_policy::budget::BudgetPolicy;
@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             cache: None,
             priority: None,
             rate_limit: None,
+            idempotency: None,
         }],
         budgets: vec![BudgetPolicy::default()],
         ..Snapshot::default()
@@ -77,6 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         telemetry: None,
         backs: Arc::default(),
         seed: 1,
+        stores: Stores::default(),
     };
     let _workers = Workers::start(&options)?;
     loop {

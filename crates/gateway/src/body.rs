@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 
 use crate::cache::Tee;
 use crate::http1::HandedBody;
+use crate::idempotency::Begun;
 use crate::perform::Relay;
 
 /// What is sent to a service.
@@ -34,6 +35,8 @@ pub(crate) enum ResponseBody {
     Relay(Relay),
     /// A service's, stored while it passes.
     Teed(Box<Tee>),
+    /// A service's, whose begin was taken.
+    Begun(Box<Begun>),
     /// Our own words, or what the cache has.
     Own(Option<Bytes>),
 }
@@ -117,6 +120,7 @@ impl Body for ResponseBody {
         match self.get_mut() {
             Self::Relay(relay) => Pin::new(relay).poll_frame(cx),
             Self::Teed(tee) => Pin::new(&mut **tee).poll_frame(cx),
+            Self::Begun(begun) => Pin::new(&mut **begun).poll_frame(cx),
             Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
         }
     }
@@ -125,6 +129,7 @@ impl Body for ResponseBody {
         match self {
             Self::Relay(relay) => relay.is_end_stream(),
             Self::Teed(tee) => tee.is_end_stream(),
+            Self::Begun(begun) => begun.is_end_stream(),
             Self::Own(text) => text.is_none(),
         }
     }
@@ -133,6 +138,7 @@ impl Body for ResponseBody {
         match self {
             Self::Relay(relay) => relay.size_hint(),
             Self::Teed(tee) => tee.size_hint(),
+            Self::Begun(begun) => begun.size_hint(),
             Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }

@@ -17,6 +17,7 @@ use crate::cache;
 use crate::connection::Client;
 use crate::head::{self, REQUEST_ID};
 use crate::http1::is_authority;
+use crate::idempotency;
 use crate::in_flight::{self, InFlight};
 use crate::perform::{Standing, perform};
 use crate::respond::Problem;
@@ -109,9 +110,11 @@ pub(crate) async fn send_on(
     in_flight: &InFlight,
 ) -> Result<Answer, Problem> {
     let (worker, id) = (&client.worker, &in_flight.id);
+    let keyed = idempotency::keyed(worker, route, &request)?;
     let upgrade = head::strip_hop_by_hop(request.headers_mut());
-    // Nor has it any with services.
-    let upgrade = upgrade.filter(|_| worker.protocol(route.call.service) != Protocol::Http2);
+    // Nor has it any with services; and what runs once is answered once, in one protocol.
+    let is_http2 = worker.protocol(route.call.service) == Protocol::Http2;
+    let upgrade = upgrade.filter(|_| keyed.is_none() && !is_http2);
     let may_switch = upgrade.is_some();
     if let Some(protocol) = upgrade {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -127,6 +130,13 @@ pub(crate) async fn send_on(
     *request.version_mut() = Version::HTTP_11;
     let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
     let standing = Standing { key: key(asker), class: class(route, header) };
+    if let Some(keyed) = keyed {
+        // Boxed, as it would make the future of every request as large.
+        let mut response = Box::pin(keyed.answer(client, standing, request)).await?;
+        *response.version_mut() = Version::HTTP_11;
+        response.headers_mut().insert(REQUEST_ID, id.value());
+        return Ok(Answer { response, tunnel: None });
+    }
     if let Some(policy) = route.cache.filter(|_| !may_switch) {
         // Boxed, as it would make the future of every request as large.
         let answer = Box::pin(cache::answer(worker, policy, route.call, standing, request));
@@ -252,7 +262,7 @@ pub(crate) fn route<'a>(
 }
 
 /// The host without its port, in lower case.
-fn host_name(host: &str) -> std::borrow::Cow<'_, str> {
+pub(crate) fn host_name(host: &str) -> std::borrow::Cow<'_, str> {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

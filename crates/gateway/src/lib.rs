@@ -20,6 +20,7 @@ mod forward;
 pub mod fuzzing;
 mod head;
 mod http1;
+mod idempotency;
 mod in_flight;
 mod invoke;
 mod listen;
@@ -43,6 +44,7 @@ mod workers;
 
 pub use cache::{CacheCounts, Purge, PurgeBy};
 pub use counts::Counts;
+pub use idempotency::Stores;
 pub use listen::Listen;
 pub use membership::Memberships;
 pub use tls::{Back, BackOptions, ClientCertificates, Front, FrontOptions, KeyPair, TlsError};

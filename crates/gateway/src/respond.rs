@@ -38,6 +38,11 @@ pub(crate) enum Problem {
     RateLimited {
         seconds: u64,
     },
+    BadKey(&'static str),
+    InProgress,
+    NotKept,
+    KeyMismatch,
+    StoreFails,
 }
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -69,12 +74,19 @@ impl Problem {
             Self::TimedOut => "FW-3504",
             Self::NotCached => "FW-3506",
             Self::RateLimited { .. } => "FW-3429",
+            Self::BadKey(_) => "FW-3402",
+            Self::InProgress => "FW-3409",
+            Self::NotKept => "FW-3410",
+            Self::KeyMismatch => "FW-3422",
+            Self::StoreFails => "FW-3507",
         }
     }
 
     pub(crate) const fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::BadBody => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BadBody | Self::BadKey(_) => StatusCode::BAD_REQUEST,
+            Self::InProgress | Self::NotKept => StatusCode::CONFLICT,
+            Self::KeyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -85,7 +97,9 @@ impl Problem {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ConnectRefused => StatusCode::NOT_IMPLEMENTED,
             Self::Unreachable | Self::BadGateway => StatusCode::BAD_GATEWAY,
-            Self::NoEndpoint | Self::Overloaded | Self::BreakerOpen => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoEndpoint | Self::Overloaded | Self::BreakerOpen | Self::StoreFails => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::TimedOut | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -93,7 +107,7 @@ impl Problem {
 
     fn detail(self) -> &'static str {
         match self {
-            Self::BadRequest(why) => why,
+            Self::BadRequest(why) | Self::BadKey(why) => why,
             Self::BadBody => "the request body broke off",
             Self::BodyStalled => "the request body came too slowly",
             Self::NoRoute => "no route matches this host and path",
@@ -112,6 +126,10 @@ impl Problem {
             Self::TimedOut => "the service did not answer in time",
             Self::NotCached => "the request takes only what is cached, and nothing is",
             Self::RateLimited { .. } => "there were more requests than the route allows",
+            Self::InProgress => "a request with this idempotency key has not been answered yet",
+            Self::NotKept => "the request was carried out before; its answer was not kept",
+            Self::KeyMismatch => "the idempotency key came before with another request",
+            Self::StoreFails => "the store of idempotency keys does not answer; nothing was carried out",
         }
     }
 
@@ -165,7 +183,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, PROBLEM_JSON);
         headers.insert(REQUEST_ID, id.clone());
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if status == StatusCode::SERVICE_UNAVAILABLE || matches!(self, Self::InProgress) {
             headers.insert(RETRY_AFTER, SOON);
         }
         if let Self::RateLimited { seconds } = self {

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::counts::Counters;
 use crate::crowd::{Crowd, Present};
 use crate::http1::Side;
+use crate::idempotency::Stores;
 use crate::membership::Memberships;
 use crate::peer::Peer;
 use crate::pool::{Pool, Streams};
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) memberships: Memberships,
     /// So that all have the same time.
     pub(crate) clock: Clock,
+    pub(crate) backs: Arc<[Option<Back>]>,
+    pub(crate) stores: Stores,
     pub(crate) cache: Arc<Store>,
     pub(crate) rate_limits: Arc<RateLimits>,
     pub(crate) crowd: Arc<Crowd>,
@@ -75,6 +78,8 @@ pub(crate) struct Worker {
     pub(crate) cache: Arc<Store>,
     /// Where this worker counts what the cache does.
     pub(crate) cache_place: TallyPlace,
+    /// Where keys of requests are kept.
+    pub(crate) stores: Stores,
     pub(crate) counters: Arc<Counters>,
     /// Where anything is told of single requests.
     pub(crate) telemetry: Option<Telemetry>,
@@ -137,7 +142,7 @@ impl Worker {
         workers: u32,
         seed: u64,
     ) -> Self {
-        let Shared { snapshot, memberships, clock, cache, rate_limits, crowd } = shared;
+        let Shared { snapshot, memberships, clock, backs, stores, cache, rate_limits, crowd } = shared;
         let mut rng = Rng::new(seed);
         let connections = snapshot.limits.connections_max;
         let cluster = RefCell::new(Cluster::new(&snapshot, workers, &mut rng));
@@ -149,7 +154,7 @@ impl Worker {
             pool: RefCell::default(),
             upstreams: RefCell::default(),
             streams: RefCell::default(),
-            backs: Arc::default(),
+            backs,
             buffers: Buffers::default(),
             queue: Queue::default(),
             rate_limits,
@@ -158,6 +163,7 @@ impl Worker {
             tasks: Tasks::default(),
             cache_place: cache.take_place(),
             cache,
+            stores,
             counters,
             telemetry: None,
             phase,

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::connection::{self, Client};
 use crate::counts::{Counters, Counts};
 use crate::entry;
+use crate::idempotency::Stores;
 use crate::invoke::Caller;
 use crate::listen::Listen;
 use crate::membership::Memberships;
@@ -52,6 +53,8 @@ pub struct WorkersOptions {
     pub backs: Arc<[Option<Back>]>,
     /// Start of their random streams.
     pub seed: u64,
+    /// Where the idempotency keys of routes are kept.
+    pub stores: Stores,
 }
 
 /// Why there are no workers.
@@ -151,6 +154,8 @@ impl Workers {
                 snapshot: Arc::clone(&options.snapshot),
                 memberships: options.memberships.clone(),
                 clock: Clock::start(),
+                backs: Arc::clone(&options.backs),
+                stores: options.stores.clone(),
                 cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
                 rate_limits: Arc::new(RateLimits::new(&options.snapshot)),
                 crowd: Arc::default(),
@@ -281,13 +286,8 @@ impl Workers {
         let make = {
             let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
             let shared = self.shared.clone();
-            let backs = Arc::clone(&options.backs);
             let telemetry = options.telemetry.clone();
-            move || {
-                let mut worker = Worker::new(shared, counters, phase, workers, seed);
-                worker.backs = backs;
-                worker.telling(telemetry)
-            }
+            move || Worker::new(shared, counters, phase, workers, seed).telling(telemetry)
         };
         let shutdown = self.shutdown.clone();
         // One of them looks after the files for all.

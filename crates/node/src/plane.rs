@@ -15,7 +15,7 @@ use std::time::Duration;
 use floodway_api::{Caller, Components, ServerOptions};
 use floodway_blocks::invoke::LocalFuture;
 use floodway_gateway::telemetry::Telemetry;
-use floodway_gateway::{Back, Memberships, StartError, WorkerContext, Workers, WorkersOptions};
+use floodway_gateway::{Back, Memberships, StartError, Stores, WorkerContext, Workers, WorkersOptions};
 use floodway_policy::Snapshot;
 use floodway_system::{Service, Source, System};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -27,7 +27,7 @@ use crate::error::NodeError;
 use crate::status::{EngineStatus, Subscriptions};
 use crate::supervisor::Traffic;
 use crate::telemetry::{self, Teller};
-use components::components;
+use components::{components, stores};
 use engine::OpenEngine;
 use traffic::GatewayTraffic;
 
@@ -66,8 +66,9 @@ impl Plane {
         let memberships = Memberships::default();
         let (telemetry, teller) = telemetry::start(system, &snapshot)?.unzip();
         let backs = tls::backs(system)?;
+        let stores = stores(system, engine.as_ref());
         let (shared, shown) = (Arc::clone(&snapshot), Arc::clone(&backs));
-        let workers = start_workers(system, shared, memberships.clone(), shown, telemetry)?;
+        let workers = start_workers(system, shared, memberships.clone(), shown, telemetry, stores)?;
         let workers = Arc::new(workers);
         let traffic = GatewayTraffic { memberships, workers: Arc::downgrade(&workers) };
         let mut plane = Self {
@@ -261,6 +262,7 @@ fn start_workers(
     memberships: Memberships,
     backs: Arc<[Option<Back>]>,
     telemetry: Option<Telemetry>,
+    stores: Stores,
 ) -> Result<Workers, NodeError> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let options = WorkersOptions {
@@ -271,6 +273,7 @@ fn start_workers(
         memberships,
         telemetry,
         seed: seed(),
+        stores,
     };
     Workers::start(&options).map_err(|error| match error {
         StartError::Listen { address, source } => {

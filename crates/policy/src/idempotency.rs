@@ -30,7 +30,7 @@ pub struct IdempotencyPolicy {
     pub header: String,
     /// The name of the store.
     pub store: String,
-    /// Tells the keys of this route from those of others; the same after a restart.
+    /// Names the route, the same after a restart: a key is one of this route.
     pub route: String,
     /// How long an answer is kept.
     pub keep: Duration,
@@ -139,8 +139,13 @@ impl IdempotencyPolicy {
         self.lease.saturating_sub(Self::MARGIN)
     }
 
-    /// What to do with a request, by what the store has under its key.
-    pub fn decide<'a>(&self, record: Option<&Record<'a>>, fingerprint: &Fingerprint) -> Verdict<'a> {
+    /// What to do with a request that has `waited` so long, by what the store has under its key.
+    pub fn decide<'a>(
+        &self,
+        record: Option<&Record<'a>>,
+        fingerprint: &Fingerprint,
+        waited: Duration,
+    ) -> Verdict<'a> {
         let Some(record) = record else { return Verdict::Take };
         if record.fingerprint != *fingerprint {
             return Verdict::Mismatch;
@@ -148,8 +153,8 @@ impl IdempotencyPolicy {
         match (record.state, self.duplicates) {
             (State::Answered(answer), _) => Verdict::Replay(answer),
             (State::Unkept(status), _) => Verdict::NotKept(status),
-            (State::Taken(_), Duplicates::Wait(_)) => Verdict::Wait,
-            (State::Taken(_), Duplicates::Refuse) => Verdict::InProgress,
+            (State::Taken(_), Duplicates::Wait(max)) if waited < max => Verdict::Wait,
+            (State::Taken(_), Duplicates::Wait(_) | Duplicates::Refuse) => Verdict::InProgress,
         }
     }
 }

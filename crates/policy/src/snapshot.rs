@@ -2,6 +2,7 @@
 //! by the gateway's workers and the simulator.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::delivery::DeliveryPolicy;
 use crate::guard::GuardPolicy;
 use crate::health::ProbePolicy;
 use crate::http_cache::CachePolicy;
+use crate::idempotency::IdempotencyPolicy;
 use crate::membership::ServiceId;
 use crate::rate_limit::RateLimitPolicy;
 use crate::retry::RetryPolicy;
@@ -105,6 +107,8 @@ pub struct RoutePolicy {
     pub priority: Option<PriorityPolicy>,
     /// How often its clients may ask, if there is a bound.
     pub rate_limit: Option<RateLimitPolicy>,
+    /// How its requests run once, if they do.
+    pub idempotency: Option<Arc<IdempotencyPolicy>>,
 }
 
 /// What the gateway accepts from clients.

@@ -85,6 +85,7 @@ fn route_policy(budget: BudgetId, route: &Route) -> RoutePolicy {
         cache: route.cache,
         priority: route.priority.clone(),
         rate_limit: route.rate_limit.clone(),
+        idempotency: route.idempotency.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_blocks::engine::OptionValue;
@@ -14,6 +15,7 @@ use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::idempotency::IdempotencyPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
@@ -230,6 +232,8 @@ pub struct Route {
     pub body_max: u64,
     /// How its responses are cached, if they are.
     pub cache: Option<CachePolicy>,
+    /// How its requests run once, if they do.
+    pub idempotency: Option<Arc<IdempotencyPolicy>>,
 }
 
 /// An engine with its options.

@@ -16,6 +16,7 @@ use crate::alarm::Alarm;
 use crate::cache;
 use crate::connection::{Client, PREFACE};
 use crate::forward::{self, TARGET_SHARE};
+use crate::idempotency;
 use crate::in_flight::InFlight;
 use crate::respond::Problem;
 use crate::stream::Stream;
@@ -211,7 +212,9 @@ impl Visit {
             return Ok(served);
         }
         let is_http2 = worker.protocol(route.call.service) == Protocol::Http2;
-        if head.upgrade || is_http2 || cache::concerns(&worker, route, head.method.text(&self.side.bytes)) {
+        let method = head.method.text(&self.side.bytes);
+        let is_more = cache::concerns(&worker, route, method) || idempotency::concerns(route, method);
+        if head.upgrade || is_http2 || is_more {
             return adapt::serve(self, head, fields, route, in_flight).await;
         }
         relay::relay(self, head, fields, route, in_flight).await

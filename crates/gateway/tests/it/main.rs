@@ -11,6 +11,7 @@ mod drain;
 mod failures;
 mod headers;
 mod http2;
+mod idempotency;
 mod limits;
 mod metrics;
 mod overload;

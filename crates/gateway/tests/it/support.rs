@@ -7,13 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use floodway_gateway::telemetry::Telemetry;
-use floodway_gateway::{Back, Counts, Listen, Memberships, Workers, WorkersOptions};
+use floodway_gateway::{Back, Counts, Listen, Memberships, Stores, Workers, WorkersOptions};
 use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::Balance;
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::idempotency::IdempotencyPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
@@ -27,7 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Builder {
     services: Vec<(Balance, Vec<SocketAddr>)>,
     protocols: Vec<(Protocol, Option<Back>)>,
-    routes: Vec<(Pattern, usize, Option<CachePolicy>)>,
+    routes: Vec<Routing>,
     limits: Limits,
     timeout: Duration,
     workers: usize,
@@ -40,6 +41,14 @@ pub(crate) struct Builder {
     priority: Option<PriorityPolicy>,
     rate_limit: Option<RateLimitPolicy>,
     telemetry: Option<Telemetry>,
+    stores: Stores,
+}
+
+struct Routing {
+    pattern: Pattern,
+    service: usize,
+    cache: Option<CachePolicy>,
+    idempotency: Option<Arc<IdempotencyPolicy>>,
 }
 
 /// A running gateway.
@@ -71,6 +80,7 @@ pub(crate) fn builder() -> Builder {
         trusted: Vec::new(),
         cache_bytes_max: 64 << 20,
         telemetry: None,
+        stores: Stores::default(),
     }
 }
 
@@ -100,7 +110,8 @@ impl Builder {
         let named = methods.iter().try_fold(Methods::NONE, |set, method| set.with(method));
         let methods = named.filter(|_| !methods.is_empty()).unwrap_or(Methods::ALL);
         let path = PathPattern::parse(path).expect("a pattern");
-        self.routes.push((Pattern { host: None, path, methods }, service, None));
+        let pattern = Pattern { host: None, path, methods };
+        self.routes.push(Routing { pattern, service, cache: None, idempotency: None });
         self
     }
 
@@ -116,7 +127,14 @@ impl Builder {
 
     /// How the last route caches.
     pub(crate) fn cache(mut self, policy: CachePolicy) -> Self {
-        self.routes.last_mut().expect("a route").2 = Some(policy);
+        self.routes.last_mut().expect("a route").cache = Some(policy);
+        self
+    }
+
+    /// How the last route runs requests once, and by which stores.
+    pub(crate) fn idempotency(mut self, policy: IdempotencyPolicy, stores: Stores) -> Self {
+        self.routes.last_mut().expect("a route").idempotency = Some(Arc::new(policy));
+        self.stores = stores;
         self
     }
 
@@ -188,16 +206,17 @@ impl Builder {
             call: call(index),
             guard: self.guard,
         });
-        let routes = self.routes.iter().map(|(pattern, service, cache)| RoutePolicy {
-            name: pattern.to_string(),
-            call: call(*service),
+        let routes = self.routes.iter().map(|route| RoutePolicy {
+            name: route.pattern.to_string(),
+            call: call(route.service),
             body_max: self.limits.body_max,
-            cache: *cache,
+            cache: route.cache,
+            idempotency: route.idempotency.clone(),
             priority: self.priority.clone(),
             rate_limit: self.rate_limit.clone(),
         });
-        let has_cache = self.routes.iter().any(|(.., cache)| cache.is_some());
-        let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, (pattern, ..))| (pattern.clone(), id));
+        let has_cache = self.routes.iter().any(|route| route.cache.is_some());
+        let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, route)| (route.pattern.clone(), id));
         let snapshot = Snapshot {
             services: services.collect(),
             router: Router::new(patterns),
@@ -217,6 +236,7 @@ impl Builder {
             telemetry: self.telemetry,
             backs: self.protocols.into_iter().map(|(_, back)| back).collect(),
             seed: 7,
+            stores: self.stores,
         };
         let services = self.services.into_iter().map(|(_, servers)| servers).collect();
         let gateway = Gateway { workers: Workers::start(&options).expect("workers"), memberships, services };

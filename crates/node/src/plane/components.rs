@@ -1,6 +1,7 @@
 //! What services can ask for: the system file's names, each with the engine behind it.
 
 use floodway_api::{Components, Outbox, StoreComponent, TopicsComponent};
+use floodway_gateway::Stores;
 use floodway_policy::Snapshot;
 use floodway_system::System;
 
@@ -27,4 +28,11 @@ pub(super) fn components(system: &System, snapshot: &Snapshot, engine: Option<&O
         components.locks.insert(spec.name.clone(), locks);
     }
     components
+}
+
+/// The stores by name, for the gateway.
+pub(super) fn stores(system: &System, engine: Option<&OpenEngine>) -> Stores {
+    let Some(OpenEngine { engine, .. }) = engine else { return Stores::new() };
+    let open = |name: &String| Some((name.clone(), engine.store(name)?));
+    system.stores.iter().filter_map(|spec| open(&spec.name)).collect()
 }

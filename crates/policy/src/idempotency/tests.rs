@@ -39,11 +39,14 @@ fn decides_by_what_is_known_of_the_key() {
         (Some(of(State::Unkept(200))), Verdict::NotKept(200), Verdict::NotKept(200)),
     ];
     for (record, waits, refuses) in cases {
-        assert_eq!(wait.decide(record.as_ref(), &FINGERPRINT), waits, "{record:?}");
-        assert_eq!(refuse.decide(record.as_ref(), &FINGERPRINT), refuses, "{record:?}");
+        let none = Duration::ZERO;
+        assert_eq!(wait.decide(record.as_ref(), &FINGERPRINT, none), waits, "{record:?}");
+        assert_eq!(refuse.decide(record.as_ref(), &FINGERPRINT, none), refuses, "{record:?}");
+        let long = Duration::from_secs(30);
+        assert_eq!(wait.decide(record.as_ref(), &FINGERPRINT, long), refuses, "{record:?}");
         let other = Fingerprint([8; 32]);
         let expected = if record.is_some() { Verdict::Mismatch } else { Verdict::Take };
-        assert_eq!(wait.decide(record.as_ref(), &other), expected, "{record:?}");
+        assert_eq!(wait.decide(record.as_ref(), &other, none), expected, "{record:?}");
     }
 }
 

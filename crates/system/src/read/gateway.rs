@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use floodway_policy::ServiceId;
 use floodway_policy::admission::{Class, PriorityPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
 use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_policy::retry::{Backoff, RetryPolicy, Statuses};
 use floodway_policy::routing::{Methods, PathPattern, Pattern};
@@ -17,6 +19,7 @@ use super::Reader;
 use crate::code::Code;
 use crate::mistake::{Mistake, Span};
 use crate::model::{CertificateFiles, ClientAuthority, Gateway, Listen, Node, Route, Tls};
+use crate::shape::idempotency::DUPLICATES;
 use crate::value::{Fields, Kind, Value};
 
 /// The routes so far by host and path. Each takes a method that none before it takes, so there are few of
@@ -117,6 +120,7 @@ impl Reader<'_> {
             let Some(pattern) = pattern(fields) else { continue };
             let span = fields.object("match").map_or(item.span, |fields| fields.span);
             self.refuse_unreachable(&pattern, span, &mut seen);
+            let idempotency = self.idempotency(file, fields, &pattern);
             routes.push(Route {
                 pattern,
                 to,
@@ -128,6 +132,7 @@ impl Reader<'_> {
                 rate_limit: fields.object("limit").and_then(|limit| self.rate_limit(limit)),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
                 cache: fields.object("cache").map(cache),
+                idempotency,
             });
         }
         routes
@@ -192,6 +197,34 @@ impl Reader<'_> {
         }
         let place = services.iter().position(|(key, _)| key.text == name);
         ServiceId(place.and_then(|place| u16::try_from(place).ok()).unwrap_or_default())
+    }
+
+    fn idempotency(
+        &mut self,
+        file: &Fields,
+        route: &Fields,
+        pattern: &Pattern,
+    ) -> Option<Arc<IdempotencyPolicy>> {
+        let fields = route.object("idempotency")?;
+        let store = fields.get("store").and_then(|value| value.text().map(|name| (name, value.span)));
+        if let Some((name, span)) = &store
+            && file.get("stores").is_none_or(Value::is_known)
+        {
+            self.expect_defined("store", name, *span, file.map("stores"));
+        }
+        let timeout = route.duration("timeout");
+        let waits = fields.text("duplicates") == DUPLICATES[0];
+        Some(Arc::new(IdempotencyPolicy {
+            header: fields.text("header").to_ascii_lowercase(),
+            store: store.map(|(name, _)| name).unwrap_or_default(),
+            route: pattern.to_string(),
+            keep: fields.duration("keep"),
+            required: fields.flag("required"),
+            duplicates: if waits { Duplicates::Wait(timeout) } else { Duplicates::Refuse },
+            lease: timeout.saturating_add(IdempotencyPolicy::LEASE_BEYOND_TIMEOUT),
+            body_max: fields.size("body"),
+            answer_max: fields.size("answer"),
+        }))
     }
 
     fn refuse_unreachable(&mut self, pattern: &Pattern, span: Span, seen: &mut Seen) {

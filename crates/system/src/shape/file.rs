@@ -9,6 +9,7 @@ mod front;
 
 use self::front::{LISTEN, SERVICE_TLS, TLS};
 use super::Need::{Default, Optional, Required};
+use super::idempotency::IDEMPOTENCY;
 use super::telemetry::TELEMETRY;
 use super::{Field, Object, Shape, field};
 use crate::form::Form;
@@ -425,6 +426,12 @@ static ROUTE: Object = Object {
             Shape::Object(&ROUTE_CACHE),
             Optional("nothing is cached"),
             "Store responses and serve them again; `{}` for all defaults.",
+        ),
+        field(
+            "idempotency",
+            Shape::Object(&IDEMPOTENCY),
+            Optional("each request runs"),
+            "Run a request with an `Idempotency-Key` once, and give its copies the same answer.",
         ),
     ],
 };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
 use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_system::{Code, Mistakes, System, load};
 
@@ -96,6 +97,51 @@ gateway:
     ];
     assert_eq!(limits, expected);
     assert_eq!(snapshot.limits.connections_per_client_max, Some(7));
+}
+
+#[test]
+fn a_route_runs_requests_once_where_it_names_a_store() {
+    let file = |store: &str| {
+        format!(
+            "system: a
+services: {{ b: {{ at: ['127.0.0.1:1'] }} }}
+gateway:
+  listen: 127.0.0.1:2
+  routes:
+    - {{ match: {{ path: '/orders/*', method: [POST, PUT], host: a.example }}, to: b, timeout: 2s, idempotency: {{ store: {store} }} }}
+    - {{ match: {{ path: /pay }}, to: b, idempotency: {{ store: keys, header: X-Once, keep: 1h, required: true, duplicates: refuse, body: 2MiB, answer: 64KiB }} }}
+stores: {{ keys: {{ engine: embedded }} }}
+"
+        )
+    };
+    let (_folder, system) = read(file("keys").as_bytes(), None);
+    let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
+    let policies: Vec<_> = snapshot.routes.iter().filter_map(|route| route.idempotency.as_deref()).collect();
+    let two = Duration::from_secs(2);
+    let orders = IdempotencyPolicy {
+        header: "idempotency-key".into(),
+        store: "keys".into(),
+        route: "POST,PUT a.example/orders/*".into(),
+        keep: Duration::from_hours(24),
+        required: false,
+        duplicates: Duplicates::Wait(two),
+        lease: two + IdempotencyPolicy::LEASE_BEYOND_TIMEOUT,
+        body_max: 1 << 20,
+        answer_max: 1 << 20,
+    };
+    let pay = IdempotencyPolicy {
+        header: "x-once".into(),
+        route: "/pay".into(),
+        keep: Duration::from_hours(1),
+        required: true,
+        duplicates: Duplicates::Refuse,
+        lease: Duration::from_secs(40),
+        body_max: 2 << 20,
+        answer_max: 64 << 10,
+        ..orders.clone()
+    };
+    assert_eq!(policies, [&orders, &pay]);
+    assert_eq!(codes(read(file("kees").as_bytes(), None).1), [Code::UnknownName]);
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl World {
     fn look(&mut self) -> Request {
         let found = self.read();
         let record = found.as_ref().map(|(bytes, _)| Record::decode(bytes).expect("ours"));
-        match self.policy.decide(record.as_ref(), &FINGERPRINT) {
+        match self.policy.decide(record.as_ref(), &FINGERPRINT, Duration::ZERO) {
             Verdict::Take => Request::Take,
             Verdict::Replay(answer) => {
                 self.given.push((self.now, answer.body.to_vec()));
