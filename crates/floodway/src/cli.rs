@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Take a replica out without losing a request, and start a fresh one in its place.
     #[command(after_long_help = DRAIN_EXAMPLES)]
     Drain(Drain),
+    /// Give each replica of a service a fresh process, one after the other, without losing a request.
+    #[command(after_long_help = RESTART_EXAMPLES)]
+    Restart(Restart),
     /// Take responses out of the HTTP cache of a running node.
     #[command(after_long_help = PURGE_EXAMPLES)]
     Purge(Purge),
@@ -141,6 +144,21 @@ pub(crate) struct Drain {
     /// Start no fresh one.
     #[arg(long)]
     pub(crate) stop: bool,
+}
+
+const RESTART_EXAMPLES: &str = "\
+Examples:
+  floodway restart order            as after a new build of its program
+
+Each fresh process is ready before the old one gets no more requests, finishes what it has and ends. Where \
+one does not become ready, the old one stays, and no further replica is touched.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    /// The service.
+    pub(crate) service: String,
+    #[command(flatten)]
+    pub(crate) node: RunningNode,
 }
 
 const PURGE_EXAMPLES: &str = "\

@@ -6,6 +6,7 @@ mod drain;
 mod guard;
 mod purge;
 mod replica;
+mod restart;
 mod running;
 mod status;
 mod up;
@@ -22,6 +23,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
         Command::Drain(drain) => drain::run(&drain),
+        Command::Restart(restart) => restart::run(&restart),
         Command::Purge(purge) => purge::run(&purge),
         Command::Completions(completions) => Ok(completions::run(&completions)),
         Command::Guard => guard::run(),

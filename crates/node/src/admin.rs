@@ -5,6 +5,7 @@
 //! GET  /status                             NodeStatus as JSON
 //! GET  /metrics                            counters as Prometheus reads them
 //! POST /drain/{service}/{replica}[?stop]   200 once the replica is drained
+//! POST /restart/{service}                  200 once each of its replicas has a fresh process
 //! POST /purge?path=…                       200 with the number of responses taken out of the cache
 //! POST /reload/certificates                200 once they are read anew
 //! POST /stop                               202; the node drains and ends
@@ -102,9 +103,11 @@ impl Admin {
             (&Method::POST, "/purge") => self.purge(request),
             (&Method::POST, "/reload/certificates") => self.reload_certificates().await,
             (&Method::POST, _) if path.starts_with("/drain/") => self.drain(request).await,
+            (&Method::POST, _) if path.starts_with("/restart/") => self.restart(path).await,
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is GET /status, GET /metrics, POST /drain/{service}/{replica}, POST /purge, \
+                "there is GET /status, GET /metrics, POST /drain/{service}/{replica}, \
+                 POST /restart/{service}, POST /purge, \
                  POST /reload/certificates, POST /stop",
             ),
         }
@@ -120,8 +123,15 @@ impl Admin {
         let then = if request.uri().query() == Some("stop") { Then::StayOut } else { Then::StartAgain };
         match self.replicas.drain(service, slot, then).await {
             Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "drained" })),
-            Err(NodeError::Refused { detail }) => problem(StatusCode::CONFLICT, &detail),
-            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => refusal(&error),
+        }
+    }
+
+    async fn restart(&self, path: &str) -> Answer {
+        let service = path.rsplit('/').next().unwrap_or_default();
+        match self.replicas.restart(service).await {
+            Ok(replicas) => json(StatusCode::OK, &serde_json::json!({ "restarted": replicas })),
+            Err(error) => refusal(&error),
         }
     }
 
@@ -189,6 +199,13 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
     match serde_json::to_vec(value) {
         Ok(body) => respond(status, "application/json", body),
         Err(error) => respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string().into()),
+    }
+}
+
+fn refusal(error: &NodeError) -> Answer {
+    match error {
+        NodeError::Refused { detail } => problem(StatusCode::CONFLICT, detail),
+        error => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 

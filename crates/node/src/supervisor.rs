@@ -195,18 +195,43 @@ impl Handle {
     /// Takes a replica out: it gets no new request, what it has is finished (within the grace), and its
     /// process is stopped. Returns when that is done.
     pub async fn drain(&self, service: &str, slot: u16, then: Then) -> Result<(), NodeError> {
+        self.order(service, slot, |done| Order::Drain { then, done }).await
+    }
+
+    /// Gives every replica of a service a fresh process, one after the other: each is ready before the old
+    /// one gets no more requests, finishes what it has (within the grace) and ends. Stops at the first
+    /// that does not become ready, whose old process stays. Those taken out by hand stay out. Returns how
+    /// many replicas there are.
+    pub async fn restart(&self, service: &str) -> Result<u16, NodeError> {
+        let replicas = self.orders.get(self.place(service)?).map_or(0, Vec::len);
+        let replicas = u16::try_from(replicas).unwrap_or(u16::MAX);
+        for slot in 0..replicas {
+            self.order(service, slot, |done| Order::Replace { done }).await?;
+        }
+        Ok(replicas)
+    }
+
+    fn place(&self, service: &str) -> Result<usize, NodeError> {
+        let unknown = || NodeError::Refused { detail: format!("no service is named {service}") };
+        self.board.place(service).ok_or_else(unknown)
+    }
+
+    async fn order(
+        &self,
+        service: &str,
+        slot: u16,
+        order: impl FnOnce(oneshot::Sender<Result<(), String>>) -> Order,
+    ) -> Result<(), NodeError> {
         let refused = |detail: String| NodeError::Refused { detail };
-        let place =
-            self.board.place(service).ok_or_else(|| refused(format!("no service is named {service}")))?;
-        let order = self.orders.get(place).and_then(|slots| slots.get(usize::from(slot)));
-        let order = order.ok_or_else(|| refused(format!("{service} has no replica {slot}")))?;
-        let (done, drained) = oneshot::channel();
+        let orders = self.orders.get(self.place(service)?).and_then(|slots| slots.get(usize::from(slot)));
+        let orders = orders.ok_or_else(|| refused(format!("{service} has no replica {slot}")))?;
+        let (done, carried_out) = oneshot::channel();
         let stopping = || refused("the node is stopping".into());
-        order.try_send(Order::Drain { then, done }).map_err(|error| match error {
+        orders.try_send(order(done)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => refused(format!("{service}/{slot} is being drained")),
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
-        match drained.await {
+        match carried_out.await {
             Ok(outcome) => outcome.map_err(refused),
             Err(oneshot::error::RecvError { .. }) => Err(stopping()),
         }

@@ -25,9 +25,8 @@ pub(super) fn run(drain: &Drain) -> Result<ExitCode, Failure> {
 
 /// A service's name, a slash and a number.
 fn is_replica(text: &str) -> bool {
-    let is_name =
-        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    text.split_once('/').is_some_and(|(service, slot)| is_name(service) && slot.parse::<u16>().is_ok())
+    text.split_once('/')
+        .is_some_and(|(service, slot)| running::is_name(service) && slot.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]

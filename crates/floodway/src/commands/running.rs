@@ -41,6 +41,11 @@ fn mistake(found: &Mistakes) -> Failure {
     Failure::Mistake(shown)
 }
 
+/// Whether a service could have this name.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
 /// A client of the node that runs on the file's data folder, and a runtime to use it on.
 pub(super) fn client(node: &RunningNode) -> Result<(Client, Runtime), Failure> {
     let system = system(&node.file, node.profile.as_deref())?;

@@ -178,7 +178,7 @@ fn a_log_filter_that_is_none_is_a_mistake() {
 #[test]
 fn every_command_has_examples() {
     let place = web("replicas: 1");
-    for command in ["up", "check", "status", "drain", "purge", "completions"] {
+    for command in ["up", "check", "status", "drain", "restart", "purge", "completions"] {
         let output = place.run(&[command, "--help"]);
         assert!(String::from_utf8_lossy(&output.stdout).contains("Examples:"), "{command}");
     }

@@ -142,6 +142,47 @@ fn draining_every_replica_in_turn_loses_no_request() {
 }
 
 #[test]
+fn restarting_even_a_single_replica_loses_no_request() {
+    let node = web("replicas: 1, health: { http: /healthz }").up_and_ready();
+    let gateway = node.gateway();
+    let first = node.pid(0);
+    let is_over = AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
+        let client = || {
+            let mut answers = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                answers.push(get(gateway, "/who").map(|(status, _)| status));
+            }
+            answers
+        };
+        let clients: Vec<_> = (0..2).map(|_| scope.spawn(client)).collect();
+        for _ in 0..3 {
+            let output = node.place.run(&["restart", "web"]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        clients.into_iter().flat_map(|client| client.join().expect("joined")).collect::<Vec<_>>()
+    });
+    let lost = answers.iter().filter(|answer| **answer != Some(200)).count();
+    assert_eq!(lost, 0, "of {}", answers.len());
+    assert!(!is_alive(first) && node.pid(0) != first);
+    assert_eq!(node.replicas()[0]["restarts"], 3);
+    node.stop();
+}
+
+#[test]
+fn a_restart_lets_the_old_process_finish_what_it_has() {
+    let node = web("replicas: 1").up_and_ready();
+    let gateway = node.gateway();
+    let slow = std::thread::spawn(move || get(gateway, "/slow"));
+    eventually("the request is under way", || node.replicas()[0]["in_flight"] == 1);
+    assert!(node.place.run(&["restart", "web"]).status.success());
+    assert_eq!(slow.join().expect("joined"), Some((200, "slow".into())));
+    assert_eq!(node.place.run(&["restart", "nobody"]).status.code(), Some(1));
+    node.stop();
+}
+
+#[test]
 fn a_replica_that_is_left_out_comes_back_when_it_is_drained_again() {
     let node = web("replicas: 1").up_and_ready();
     assert!(node.place.run(&["drain", "web/0", "--stop"]).status.success());

@@ -47,6 +47,14 @@ impl Client {
         self.ask(Method::POST, &format!("/drain/{replica}{query}")).await.map(drop)
     }
 
+    /// Gives each replica of a service a fresh process, one after the other; returns how many there are.
+    pub async fn restart(&self, service: &str) -> Result<u64, NodeError> {
+        let body = self.ask(Method::POST, &format!("/restart/{service}")).await?;
+        let answer: serde_json::Value =
+            serde_json::from_slice(&body).map_err(|error| self.silent(&error.to_string()))?;
+        answer["restarted"].as_u64().ok_or_else(|| self.silent("it does not say how many were restarted"))
+    }
+
     /// Takes responses out of the HTTP cache; returns how many.
     pub async fn purge(&self, purge: &Purge) -> Result<u64, NodeError> {
         let body = self.ask(Method::POST, &format!("/purge?{}", purge::query(purge))).await?;

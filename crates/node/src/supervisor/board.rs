@@ -43,6 +43,8 @@ pub struct ReplicaRow {
     pub weight: Weight,
     /// When the present incarnation was started.
     pub since: Time,
+    /// The incarnation before, while it finishes what it has.
+    pub leaving: Option<(EndpointId, SocketAddr)>,
 }
 
 /// How a replica is.
@@ -67,7 +69,11 @@ pub(super) struct Board {
 impl Table {
     /// The picture for the data plane.
     pub fn membership(&self) -> Membership {
-        let members = |service: &ServiceRow| service.replicas.iter().map(ReplicaRow::member).collect();
+        let members = |service: &ServiceRow| {
+            // Those that leave come last, so that each of the others stands at the place of its slot.
+            let leaving = service.replicas.iter().filter_map(ReplicaRow::leaving);
+            service.replicas.iter().map(ReplicaRow::member).chain(leaving).collect()
+        };
         Membership { services: self.services.iter().map(members).collect() }
     }
 
@@ -87,6 +93,11 @@ impl ReplicaRow {
             Phase::Stopped => EndpointState::Dead,
         };
         Member { id: self.id, address: self.address, weight: self.weight, state }
+    }
+
+    fn leaving(&self) -> Option<Member> {
+        let (id, address) = self.leaving?;
+        Some(Member { id, address, weight: self.weight, state: EndpointState::Draining })
     }
 }
 
@@ -170,6 +181,15 @@ impl Board {
         });
     }
 
+    /// Enters a new incarnation that is ready already; the one before it leaves.
+    pub(super) fn take_over(&self, id: EndpointId, address: SocketAddr, pid: u32) {
+        let since = self.clock.now();
+        self.update(id, |row| {
+            let (phase, leaving) = (Phase::Is(EndpointState::Ready), Some((row.id, row.address)));
+            *row = ReplicaRow { id, address, pid: Some(pid), since, phase, leaving, ..*row };
+        });
+    }
+
     /// Requests under way on an endpoint.
     pub(super) async fn in_flight(&self, id: EndpointId) -> u64 {
         self.traffic.in_flight().await.get(&id).copied().unwrap_or(0)
@@ -189,6 +209,7 @@ fn first_row(service: ServiceId, spec: &Service, api_ports: &[u16], since: Time)
             api_port: api_ports.get(usize::from(slot)).copied(),
             weight: spec.weights.get(usize::from(slot)).copied().unwrap_or(Weight::ONE),
             since,
+            leaving: None,
         })
         .collect();
     ServiceRow { name: spec.name.clone(), replicas }

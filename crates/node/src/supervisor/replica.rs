@@ -38,6 +38,8 @@ const DEATHS_TOLD: u32 = 3;
 /// A replica that dies before it was ever ready, with its port taken by another, lost a race for the
 /// port. After so many races in a row a death is a death.
 const RACES_MAX: u32 = 5;
+/// Time for a fresh process to become ready before the one in its place is ended.
+const READY_MAX: Duration = Duration::from_mins(1);
 /// Pause between two looks at what is in flight on a draining replica.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -53,7 +55,37 @@ pub(super) enum Order {
         /// Told when the process is gone (and the next one started), or why that cannot be.
         done: oneshot::Sender<Result<(), String>>,
     },
+    /// Let a fresh process take the place once it is ready, and only then end the present one.
+    Replace {
+        /// Told when the old process is gone, or why it stays.
+        done: oneshot::Sender<Result<(), String>>,
+    },
     /// The node is stopping.
+    Stop,
+}
+
+/// A process of a replica, from its start to its end.
+#[derive(Debug)]
+struct Life {
+    process: Process,
+    port: u16,
+    started: Time,
+}
+
+/// What became of a life.
+#[derive(Debug)]
+enum Lived {
+    Over(Next),
+    /// It goes on, perhaps in another process.
+    GoesOn(Box<Life>),
+}
+
+/// What comes first while a fresh process gets ready beside the old one.
+#[derive(Debug)]
+enum First {
+    Ready,
+    Failed(String),
+    OldDied,
     Stop,
 }
 
@@ -136,30 +168,40 @@ impl Replica {
     }
 
     async fn start_and_live(&mut self, run: &Run) -> Next {
-        let started = self.now();
-        let (process, port) = match self.start(run) {
-            Ok(running) => running,
+        let mut life = match self.start(run) {
+            Ok(life) => life,
             Err(error) => {
                 tracing::error!(replica = &*self.name, %error, "could not be started");
                 return Next::Pause(self.restart.died(Duration::ZERO, &mut self.rng));
             }
         };
-        let next = self.live(process, port, started).await;
-        self.parts.ports.give_back(port);
-        self.incarnation += 1;
-        next
+        self.parts.board.enter(self.id(), process::loopback(life.port), Some(life.process.id()));
+        loop {
+            let port = life.port;
+            match Box::pin(self.live(run, life)).await {
+                Lived::GoesOn(next) => {
+                    if next.port != port {
+                        self.parts.ports.give_back(port);
+                    }
+                    life = *next;
+                }
+                Lived::Over(next) => {
+                    self.parts.ports.give_back(port);
+                    self.incarnation += 1;
+                    return next;
+                }
+            }
+        }
     }
 
-    fn start(&self, run: &Run) -> io::Result<(Process, u16)> {
+    fn start(&self, run: &Run) -> io::Result<Life> {
+        let started = self.now();
         let port = self.parts.ports.lend()?;
         let Surroundings { guard, output, .. } = &self.parts.surroundings;
-        let started =
+        let process =
             self.command(run, port).and_then(|command| Process::spawn(guard, command, &self.name, output));
-        match started {
-            Ok(process) => {
-                self.parts.board.enter(self.id(), process::loopback(port), Some(process.id()));
-                Ok((process, port))
-            }
+        match process {
+            Ok(process) => Ok(Life { process, port, started }),
             Err(error) => {
                 self.parts.ports.give_back(port);
                 Err(error)
@@ -190,7 +232,8 @@ impl Replica {
         Ok(command)
     }
 
-    async fn live(&mut self, mut process: Process, port: u16, started: Time) -> Next {
+    async fn live(&mut self, run: &Run, life: Life) -> Lived {
+        let Life { mut process, port, started } = life;
         let address = process::loopback(port);
         let watched = watch(self.id(), &self.parts, &self.name, address);
         let ending = tokio::select! {
@@ -208,14 +251,121 @@ impl Replica {
                 });
                 process.bury().await;
                 let may_be_race = is_new && self.races < RACES_MAX && ports::is_taken(port);
-                if may_be_race {
+                Lived::Over(if may_be_race {
                     self.race(port)
                 } else {
                     self.after_death(&status, self.now().since(started))
+                })
+            }
+            Ending::Told(Order::Replace { done }) => {
+                Box::pin(self.replace(run, Life { process, port, started }, done)).await
+            }
+            Ending::Told(order) => Lived::Over(self.retire(process, order).await),
+        }
+    }
+
+    /// Starts a fresh process beside `old`, gives it the place once it is ready, and ends `old`. Where it
+    /// does not get ready, `old` stays as it was.
+    async fn replace(
+        &mut self,
+        run: &Run,
+        mut old: Life,
+        done: oneshot::Sender<Result<(), String>>,
+    ) -> Lived {
+        tracing::info!(replica = &*self.name, "a fresh process is to take its place");
+        let mut fresh = match self.start(run) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tell(done, Err(format!("{}: no fresh process could be started: {error}", self.name)));
+                return Lived::GoesOn(Box::new(old));
+            }
+        };
+        match Box::pin(self.first(&mut old, &mut fresh)).await {
+            First::Ready => {
+                self.take_over(old, &mut fresh).await;
+                tell(done, Ok(()));
+                Lived::GoesOn(Box::new(fresh))
+            }
+            First::OldDied => {
+                old.process.bury().await;
+                self.incarnation += 1;
+                let address = process::loopback(fresh.port);
+                self.parts.board.enter(self.id(), address, Some(fresh.process.id()));
+                tell(done, Ok(()));
+                Lived::GoesOn(Box::new(fresh))
+            }
+            First::Failed(why) => {
+                self.discard(fresh).await;
+                tracing::error!(replica = &*self.name, why, "was not replaced: the old process stays");
+                tell(done, Err(format!("{} was not replaced, its old process stays: {why}", self.name)));
+                Lived::GoesOn(Box::new(old))
+            }
+            First::Stop => {
+                self.discard(fresh).await;
+                tell(done, Err("the node is stopping".into()));
+                Lived::Over(self.retire(old.process, Order::Stop).await)
+            }
+        }
+    }
+
+    async fn first(&mut self, old: &mut Life, fresh: &mut Life) -> First {
+        let watched = watch(self.id(), &self.parts, &self.name, process::loopback(old.port));
+        let ready = until_ready(&self.parts, process::loopback(fresh.port));
+        let (mut watched, mut ready) = (std::pin::pin!(watched), std::pin::pin!(ready));
+        let mut late = std::pin::pin!(tokio::time::sleep(READY_MAX));
+        loop {
+            let order = tokio::select! {
+                biased;
+                status = fresh.process.wait() => {
+                    return First::Failed(format!("the fresh process ended ({})", ending(&status)));
+                }
+                _ = old.process.wait() => return First::OldDied,
+                order = self.orders.recv() => order.unwrap_or(Order::Stop),
+                () = &mut ready => return First::Ready,
+                () = &mut late => {
+                    return First::Failed(format!("the fresh process was not ready after {READY_MAX:?}"));
+                }
+                never = &mut watched => match never {},
+            };
+            match order {
+                Order::Stop => return First::Stop,
+                Order::Drain { done, .. } | Order::Replace { done } => {
+                    tell(done, Err(format!("{} is being replaced", self.name)));
                 }
             }
-            Ending::Told(order) => self.retire(process, order).await,
         }
+    }
+
+    /// From here new requests go to `fresh`; `old` finishes what it has, within the grace.
+    async fn take_over(&mut self, mut old: Life, fresh: &mut Life) {
+        let grace = self.parts.surroundings.grace;
+        let leaving = self.id();
+        self.incarnation += 1;
+        let (name, board) = (&*self.name, &self.parts.board);
+        board.take_over(self.id(), process::loopback(fresh.port), fresh.process.id());
+        tracing::info!(replica = name, "the fresh process has taken over; the old one drains");
+        let end = async {
+            self.wait_until_quiet(leaving, grace, &mut old.process).await;
+            let status = old.process.stop(grace).await;
+            old.process.bury().await;
+            tracing::info!(replica = name, ending = ending(&status), "the old process stopped");
+        };
+        let mut end = std::pin::pin!(end);
+        tokio::select! {
+            () = &mut end => {}
+            _ = fresh.process.wait() => {
+                board.set_phase(self.id(), Phase::Is(EndpointState::Dead));
+                end.await;
+            }
+        }
+        board.update(self.id(), |row| row.leaving = None);
+    }
+
+    /// Ends a process that never took a request.
+    async fn discard(&self, mut fresh: Life) {
+        fresh.process.end_group();
+        fresh.process.bury().await;
+        self.parts.ports.give_back(fresh.port);
     }
 
     fn race(&mut self, port: u16) -> Next {
@@ -249,7 +399,7 @@ impl Replica {
         self.parts.board.set_phase(self.id(), Phase::Is(EndpointState::Draining));
         if matches!(order, Order::Drain { .. }) {
             tracing::info!(replica = &*self.name, "draining");
-            self.wait_until_quiet(grace, &mut process).await;
+            self.wait_until_quiet(self.id(), grace, &mut process).await;
         }
         let status = process.stop(grace).await;
         process.bury().await;
@@ -263,9 +413,9 @@ impl Replica {
     }
 
     /// Until nothing is in flight on it, or it has ended by itself, or the grace is over.
-    async fn wait_until_quiet(&self, grace: Duration, process: &mut Process) {
+    async fn wait_until_quiet(&self, id: EndpointId, grace: Duration, process: &mut Process) {
         let quiet = async {
-            while self.parts.board.in_flight(self.id()).await > 0 {
+            while self.parts.board.in_flight(id).await > 0 {
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -291,8 +441,13 @@ impl Replica {
     }
 
     async fn park(&mut self) -> Next {
-        let order = self.orders.recv().await.unwrap_or(Order::Stop);
-        self.settle_without_process(order)
+        loop {
+            match self.orders.recv().await.unwrap_or(Order::Stop) {
+                // Whoever took it out wants it out.
+                Order::Replace { done } => tell(done, Ok(())),
+                order => return self.settle_without_process(order),
+            }
+        }
     }
 
     fn settle_without_process(&self, order: Order) -> Next {
@@ -315,7 +470,7 @@ impl Replica {
                 never = &mut watched => match never {},
             };
             match order {
-                Order::Drain { done, .. } => {
+                Order::Drain { done, .. } | Order::Replace { done } => {
                     tell(done, Err(format!("{} was not started by this node", self.name)));
                 }
                 Order::Stop => return Next::End,
@@ -324,20 +479,40 @@ impl Replica {
     }
 }
 
+async fn ask(parts: &Parts, address: SocketAddr) -> bool {
+    let Parts { spec, place, surroundings, .. } = parts;
+    let tls = surroundings.backs.get(usize::from(place.0)).and_then(Option::as_ref);
+    let asked = Asked { probe: &spec.health.probe, protocol: spec.protocol, tls };
+    probe(asked, address, spec.health.policy.timeout).await
+}
+
 /// Probes one incarnation for as long as it is polled, and enters the verdicts.
 async fn watch(id: EndpointId, parts: &Parts, name: &str, address: SocketAddr) -> Infallible {
     let Parts { spec, board, surroundings, .. } = parts;
     let clock = surroundings.clock;
     let mut health = Health::new(spec.health.policy, clock.now());
     loop {
-        let tls = surroundings.backs.get(usize::from(id.service.0)).and_then(Option::as_ref);
-        let asked = Asked { probe: &spec.health.probe, protocol: spec.protocol, tls };
-        let is_well = probe(asked, address, spec.health.policy.timeout).await;
+        let is_well = ask(parts, address).await;
         let before = health.state();
         let pause = health.observe(is_well, clock.now());
         if health.state() != before {
             board.set_phase(id, Phase::Is(health.state()));
             report(name, address, health.state());
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Returns once one that just started is well.
+async fn until_ready(parts: &Parts, address: SocketAddr) {
+    let Parts { spec, surroundings, .. } = parts;
+    let clock = surroundings.clock;
+    let mut health = Health::new(spec.health.policy, clock.now());
+    loop {
+        let is_well = ask(parts, address).await;
+        let pause = health.observe(is_well, clock.now());
+        if health.state() == EndpointState::Ready {
+            return;
         }
         tokio::time::sleep(pause).await;
     }
@@ -355,6 +530,10 @@ fn report(replica: &str, address: SocketAddr, state: EndpointState) {
 fn conclude(order: Order) -> Next {
     match order {
         Order::Stop => Next::End,
+        Order::Replace { done } => {
+            tell(done, Ok(()));
+            Next::Start
+        }
         Order::Drain { then, done } => {
             tell(done, Ok(()));
             match then {
