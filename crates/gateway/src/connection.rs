@@ -116,6 +116,7 @@ async fn serve_streams(client: &Rc<Client>, io: Watched) -> hyper::Result<()> {
     tokio::select! {
         biased;
         ended = &mut connection => return ended,
+        () = worker.retired.cancelled() => {}
         () = reached(&worker.phase, Phase::Draining) => {}
     }
     connection.as_mut().graceful_shutdown();

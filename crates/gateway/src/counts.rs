@@ -170,6 +170,19 @@ impl Answers {
 }
 
 impl Counts {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.open_connections += other.open_connections;
+        self.refused_connections += other.refused_connections;
+        self.requests += other.requests;
+        self.in_flight += other.in_flight;
+        for (sum, more) in self.answers.iter_mut().zip(other.answers) {
+            *sum += more;
+        }
+        self.refusals += other.refusals;
+        self.retries += other.retries;
+    }
+
     pub(crate) fn add(&mut self, worker: &Counters) {
         self.connections += worker.connections.get();
         self.open_connections += worker.open_connections.get();

@@ -18,7 +18,7 @@ use crate::worker::Open;
 
 /// Serves a connection once it is known who is at its other end. One that takes too long, or does not begin
 /// as it must, is closed without a word.
-pub(crate) async fn enter(mut open: Open, how: Rc<Listen>, stream: TcpStream, from: SocketAddr) {
+pub(crate) async fn enter(mut open: Open, how: Listen, stream: TcpStream, from: SocketAddr) {
     let worker = Rc::clone(&open.worker);
     let timeout = worker.snapshot.limits.handshake_timeout;
     let entered = tokio::select! {

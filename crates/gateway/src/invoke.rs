@@ -10,32 +10,34 @@ use floodway_policy::{ServiceId, Time};
 use http::{Request, Response};
 
 use crate::body::RequestBody;
+use crate::generations::Generations;
 use crate::in_flight;
 use crate::perform::{Standing, perform};
 use crate::telemetry::{Asked, Beginning, Note, Way};
 use crate::worker::Worker;
 
-/// Calls the services of this system by one worker.
+/// Calls the services of this system by the worker of a thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
-    worker: Rc<Worker>,
+    generations: Rc<Generations>,
 }
 
 impl Caller {
-    pub(crate) fn new(worker: Rc<Worker>) -> Self {
-        Self { worker }
+    pub(crate) fn new(generations: Rc<Generations>) -> Self {
+        Self { generations }
     }
 }
 
 impl Invoke for Caller {
     fn knows(&self, service: &str) -> bool {
-        self.worker.snapshot.service(service).is_some()
+        self.generations.present().snapshot.service(service).is_some()
     }
 
     fn is_ready(&self, service: &str) -> bool {
-        self.worker.refresh();
-        let id = self.worker.snapshot.service(service);
-        id.is_some_and(|id| self.worker.cluster.borrow().is_ready(id))
+        let worker = self.generations.present();
+        worker.refresh();
+        let id = worker.snapshot.service(service);
+        id.is_some_and(|id| worker.cluster.borrow().is_ready(id))
     }
 
     fn invoke<'a>(
@@ -44,21 +46,22 @@ impl Invoke for Caller {
         mut request: Request<Body>,
     ) -> LocalFuture<'a, Result<Response<Body>, InvokeError>> {
         Box::pin(async move {
+            let worker = &self.generations.present();
             let unknown = || InvokeError::UnknownService { service: service.to_owned() };
-            let id = self.worker.snapshot.service(service).ok_or_else(unknown)?;
-            let call = *self.worker.snapshot.call(id).ok_or_else(unknown)?;
-            let standing = Standing { key: self.worker.random(), class: Class::NORMAL };
-            let span = Span::begin(&self.worker, id, &mut request);
-            let calls = &self.worker.counters.service(id).calls;
-            match perform(&self.worker, call, standing, request.map(RequestBody::Caller)).await {
+            let id = worker.snapshot.service(service).ok_or_else(unknown)?;
+            let call = *worker.snapshot.call(id).ok_or_else(unknown)?;
+            let standing = Standing { key: worker.random(), class: Class::NORMAL };
+            let span = Span::begin(worker, id, &mut request);
+            let calls = &worker.counters.service(id).calls;
+            match perform(worker, call, standing, request.map(RequestBody::Caller)).await {
                 Ok(response) => {
                     calls.count(response.status().as_u16());
-                    span.end(&self.worker, response.status().as_u16());
+                    span.end(worker, response.status().as_u16());
                     Ok(response.map(Body::new))
                 }
                 Err(refused) => {
                     calls.count(0);
-                    span.end(&self.worker, 0);
+                    span.end(worker, 0);
                     Err(error(refused.why, service, call.timeout))
                 }
             }

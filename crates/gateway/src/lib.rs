@@ -18,6 +18,7 @@ mod entry;
 mod forward;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod generations;
 mod head;
 mod http1;
 mod idempotency;

@@ -95,13 +95,61 @@ impl Metrics {
             sum.response_durations.add(&service.response_seconds);
         }
         for (number, counter) in (3000..).zip(&worker.refusals).filter(|(_, counter)| counter.get() > 0) {
-            let code = format!("FW-{number}");
-            match self.refusals.iter_mut().find(|(known, _)| *known == code) {
-                Some((_, sum)) => *sum += counter.get(),
-                None => self.refusals.push((code, counter.get())),
-            }
+            self.refuse(&format!("FW-{number}"), counter.get());
         }
         self.refusals.sort_unstable();
+    }
+}
+
+impl Metrics {
+    /// Adds what other workers have counted, by the names of routes and services. What has another name than
+    /// any here counts in the sums only.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.notes_dropped += other.notes_dropped;
+        for route in &other.routes {
+            let Some(sum) = self.routes.iter_mut().find(|sum| sum.name == route.name) else { continue };
+            sum.in_flight += route.in_flight;
+            merge(&mut sum.requests, &route.requests);
+            sum.durations.merge(&route.durations);
+        }
+        for service in &other.services {
+            let Some(sum) = self.services.iter_mut().find(|sum| sum.name == service.name) else { continue };
+            sum.attempts += service.attempts;
+            sum.retries += service.retries;
+            for ((_, sum), (_, more)) in sum.failures.iter_mut().zip(&service.failures) {
+                *sum += more;
+            }
+            sum.connections += service.connections;
+            merge(&mut sum.calls, &service.calls);
+            sum.response_durations.merge(&service.response_durations);
+        }
+        for (code, more) in &other.refusals {
+            self.refuse(code, *more);
+        }
+        self.refusals.sort_unstable();
+    }
+
+    /// The same, and what has another name is kept too.
+    pub(crate) fn keep(&mut self, other: &Self) {
+        for RouteMetrics { name, .. } in &other.routes {
+            if !self.routes.iter().any(|route| route.name == *name) {
+                self.routes.push(RouteMetrics { name: name.clone(), ..RouteMetrics::default() });
+            }
+        }
+        for ServiceMetrics { name, .. } in &other.services {
+            if !self.services.iter().any(|service| service.name == *name) {
+                self.services.push(ServiceMetrics::new(name.clone()));
+            }
+        }
+        self.merge(other);
+    }
+
+    fn refuse(&mut self, code: &str, more: u64) {
+        match self.refusals.iter_mut().find(|(known, _)| known == code) {
+            Some((_, sum)) => *sum += more,
+            None => self.refusals.push((code.to_owned(), more)),
+        }
     }
 }
 
@@ -115,5 +163,11 @@ impl ServiceMetrics {
 fn add(sum: &mut ByCode, worker: &Answers) {
     for (sum, counter) in sum.iter_mut().zip(&worker.0) {
         *sum += counter.get();
+    }
+}
+
+fn merge(sum: &mut ByCode, more: &ByCode) {
+    for (sum, more) in sum.iter_mut().zip(more) {
+        *sum += more;
     }
 }

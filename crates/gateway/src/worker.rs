@@ -11,6 +11,7 @@ use floodway_policy::admission::Ticket;
 use floodway_policy::{Cluster, EndpointId, Rng, ServiceId, Snapshot, Time};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::Outbound;
 use crate::buffers::Buffers;
@@ -20,6 +21,7 @@ use crate::counts::Counters;
 use crate::crowd::{Crowd, Present};
 use crate::http1::Side;
 use crate::idempotency::Stores;
+use crate::listen::Listen;
 use crate::membership::Memberships;
 use crate::peer::Peer;
 use crate::pool::{Pool, Streams};
@@ -52,6 +54,9 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<Store>,
     pub(crate) rate_limits: Arc<RateLimits>,
     pub(crate) crowd: Arc<Crowd>,
+    /// How connections begin, by the listener that takes them.
+    pub(crate) listen: Arc<[Listen]>,
+    pub(crate) telemetry: Option<Telemetry>,
 }
 
 pub(crate) struct Worker {
@@ -86,10 +91,16 @@ pub(crate) struct Worker {
     pub(crate) phase: watch::Receiver<Phase>,
     /// This worker's share of the connections that may be open.
     pub(crate) connections_max: u64,
+    /// How connections begin, by the listener that takes them.
+    pub(crate) listen: Arc<[Listen]>,
+    /// Another worker has taken the place.
+    pub(crate) retired: CancellationToken,
     memberships: Memberships,
     seen: Cell<u64>,
     /// The same as the phase says, at less cost.
     is_draining: Cell<bool>,
+    /// Connections end with their next answer.
+    is_leaving: Cell<bool>,
 }
 
 /// A client's connection that is open, for as long as it is.
@@ -142,7 +153,18 @@ impl Worker {
         workers: u32,
         seed: u64,
     ) -> Self {
-        let Shared { snapshot, memberships, clock, backs, stores, cache, rate_limits, crowd } = shared;
+        let Shared {
+            snapshot,
+            memberships,
+            clock,
+            backs,
+            stores,
+            cache,
+            rate_limits,
+            crowd,
+            listen,
+            telemetry,
+        } = shared;
         let mut rng = Rng::new(seed);
         let connections = snapshot.limits.connections_max;
         let cluster = RefCell::new(Cluster::new(&snapshot, workers, &mut rng));
@@ -160,22 +182,20 @@ impl Worker {
             rate_limits,
             crowd,
             is_draining: Cell::new(false),
+            is_leaving: Cell::new(false),
+            listen,
+            retired: CancellationToken::new(),
             tasks: Tasks::default(),
             cache_place: cache.take_place(),
             cache,
             stores,
             counters,
-            telemetry: None,
+            telemetry,
             phase,
             connections_max: u64::from(connections.div_ceil(workers)),
             memberships,
             seen: Cell::new(0),
         }
-    }
-
-    /// Tells of single requests.
-    pub(crate) fn telling(self, telemetry: Option<Telemetry>) -> Self {
-        Self { telemetry, ..self }
     }
 
     /// Takes over a newer membership, if there is one.
@@ -208,9 +228,22 @@ impl Worker {
         }
     }
 
-    /// Takes no more connections from now on.
+    /// Whether connections are to end with the answer that goes out now.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.get()
+    }
+
+    /// Takes no more connections from now on, and waits for no more requests.
     pub(crate) fn drain(&self) {
         self.is_draining.set(true);
+        self.is_leaving.set(true);
+    }
+
+    /// Another takes the connections from now on.
+    pub(crate) fn retire(&self) {
+        self.is_leaving.set(true);
+        self.retired.cancel();
+        self.disconnect();
     }
 
     /// Ends the connections to endpoints that nobody uses.

@@ -1,9 +1,10 @@
 //! The worker threads: each with its own runtime, listeners and state.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::clock::Clock;
 use crate::connection::{self, Client};
 use crate::counts::{Counters, Counts};
 use crate::entry;
+use crate::generations::Generations;
 use crate::idempotency::Stores;
 use crate::invoke::Caller;
 use crate::listen::Listen;
@@ -81,10 +83,11 @@ pub struct WorkerContext {
     pub invoke: Rc<dyn Invoke>,
     /// Tells when to take nothing new and end.
     pub shutdown: CancellationToken,
-    worker: Rc<Worker>,
+    generations: Rc<Generations>,
 }
 
 type Service = Box<dyn FnOnce(WorkerContext) -> LocalFuture<'static, ()> + Send>;
+type Make = Box<dyn FnOnce() -> Worker + Send>;
 
 /// The running workers. Dropping it stops them at once.
 #[derive(Debug)]
@@ -92,9 +95,21 @@ pub struct Workers {
     addresses: Vec<SocketAddr>,
     phase: watch::Sender<Phase>,
     shutdown: CancellationToken,
+    present: Mutex<Present>,
+    threads: Vec<Thread>,
+}
+
+/// What the workers were started with or told last, and what they have counted.
+#[derive(Debug)]
+struct Present {
     shared: Shared,
     certificates: Certificates,
-    threads: Vec<Thread>,
+    /// By thread.
+    counters: Vec<Arc<Counters>>,
+    /// Of workers that may still have connections.
+    before: Vec<(Arc<Snapshot>, Arc<Counters>)>,
+    /// Of those that have ended.
+    past: Metrics,
 }
 
 /// What is read anew when its files change.
@@ -107,13 +122,13 @@ struct Certificates {
 /// One worker's socket for an address.
 #[derive(Debug)]
 struct Listener {
-    how: Listen,
+    /// Which of the addresses it is.
+    place: usize,
     socket: StdListener,
 }
 
 #[derive(Debug)]
 struct Thread {
-    counters: Arc<Counters>,
     services: mpsc::Sender<Service>,
     handle: Option<JoinHandle<()>>,
 }
@@ -124,16 +139,21 @@ impl WorkerContext {
     /// What this worker has under way on each endpoint, after it has taken over the newest membership:
     /// on an endpoint that takes nothing new the count only falls from here.
     pub fn in_flight(&self) -> Vec<(EndpointId, u32)> {
-        self.worker.refresh();
-        let cluster = self.worker.cluster.borrow();
-        let services = (0..).map(ServiceId).zip(&self.worker.snapshot.services);
-        let endpoints = services.flat_map(|(id, _)| cluster.endpoints(id));
-        endpoints.map(|endpoint| (endpoint.member.id, endpoint.in_flight)).collect()
+        let mut in_flight = Vec::new();
+        for worker in self.generations.all() {
+            worker.refresh();
+            let cluster = worker.cluster.borrow();
+            let services = (0..).map(ServiceId).zip(&worker.snapshot.services);
+            let endpoints = services.flat_map(|(id, _)| cluster.endpoints(id));
+            in_flight.extend(endpoints.map(|endpoint| (endpoint.member.id, endpoint.in_flight)));
+        }
+        in_flight
     }
 
     /// The connections that this worker keeps to each endpoint and does not use.
     pub fn idle_connections(&self) -> Vec<(EndpointId, u32)> {
-        let (pool, upstreams) = (self.worker.pool.borrow(), self.worker.upstreams.borrow());
+        let worker = self.generations.present();
+        let (pool, upstreams) = (worker.pool.borrow(), worker.upstreams.borrow());
         pool.idle().chain(upstreams.idle()).collect()
     }
 }
@@ -150,20 +170,7 @@ impl Workers {
             addresses,
             phase,
             shutdown: CancellationToken::new(),
-            shared: Shared {
-                snapshot: Arc::clone(&options.snapshot),
-                memberships: options.memberships.clone(),
-                clock: Clock::start(),
-                backs: Arc::clone(&options.backs),
-                stores: options.stores.clone(),
-                cache: Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default())),
-                rate_limits: Arc::new(RateLimits::new(&options.snapshot)),
-                crowd: Arc::default(),
-            },
-            certificates: Certificates {
-                front: options.listen.iter().find_map(|listen| listen.tls.clone()),
-                backs: Arc::clone(&options.backs),
-            },
+            present: Mutex::new(Present::new(options)),
             threads: Vec::with_capacity(count),
         };
         for index in 0..count {
@@ -192,47 +199,57 @@ impl Workers {
         }
     }
 
+    /// From now on, connections are served by what these options say; those that are open are served as
+    /// before, and end with their next answer. The addresses and the number of workers stay as they are, and so
+    /// must the services and their order. Counts go on.
+    pub async fn reload(&self, options: &WorkersOptions) {
+        let makers: Vec<_> = {
+            let mut present = self.present();
+            present.renew(options);
+            let phase = self.phase.subscribe();
+            (0..self.threads.len()).map(|index| present.maker(index, options, &phase)).collect()
+        };
+        for (index, make) in makers.into_iter().enumerate() {
+            let follow = move |context: WorkerContext| -> LocalFuture<'static, ()> {
+                Box::pin(async move { context.generations.follow(make()) })
+            };
+            self.spawn_on(index, Box::new(follow)).await;
+        }
+    }
+
     /// What all workers have counted.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for thread in &self.threads {
-            counts.add(&thread.counters);
-        }
-        counts
+        self.present().counts()
     }
 
     /// Reads the files of certificates and keys again, for connections from now on. It blocks. What was there
     /// goes on where they cannot be used.
     pub fn reload_certificates(&self) -> Result<(), TlsError> {
-        let Certificates { front, backs } = &self.certificates;
+        let Certificates { front, backs } = self.present().certificates.clone();
         front.as_ref().map_or(Ok(()), Front::reload)?;
         backs.iter().flatten().try_for_each(Back::reload)
     }
 
     /// The same by route and service. O(routes + services).
     pub fn metrics(&self) -> Metrics {
-        let mut metrics = Metrics::new(&self.shared.snapshot);
-        for thread in &self.threads {
-            metrics.add(&thread.counters);
-        }
-        metrics.cache = self.cache_counts();
-        metrics
+        self.present().metrics()
     }
 
     /// Takes responses out of the HTTP cache, and keeps those from it that are on their way. Returns how
     /// many were taken out. O(stored responses).
     pub fn purge(&self, purge: &Purge) -> u64 {
-        self.shared.cache.purge(purge)
+        let cache = Arc::clone(&self.present().shared.cache);
+        cache.purge(purge)
     }
 
     /// What the HTTP cache did and holds.
     pub fn cache_counts(&self) -> CacheCounts {
-        self.shared.cache.counts()
+        self.present().shared.cache.counts()
     }
 
     /// Bytes that the HTTP cache holds.
     pub fn cache_bytes(&self) -> u64 {
-        self.shared.cache.counts().bytes
+        self.cache_counts().bytes
     }
 
     /// Takes no more connections, and waits until every request is answered and every client connection
@@ -273,36 +290,144 @@ impl Workers {
         }
     }
 
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn start_thread(
         &mut self,
         index: usize,
         listeners: Vec<Listener>,
         options: &WorkersOptions,
     ) -> Result<(), StartError> {
-        let counters = Arc::new(Counters::new(&options.snapshot));
         let (services, started) = mpsc::channel(SERVICES_MAX);
-        let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
-        let workers = u32::try_from(options.count.max(1)).unwrap_or(u32::MAX);
-        let make = {
-            let (counters, phase) = (Arc::clone(&counters), self.phase.subscribe());
-            let shared = self.shared.clone();
-            let telemetry = options.telemetry.clone();
-            move || Worker::new(shared, counters, phase, workers, seed).telling(telemetry)
-        };
+        let phase = self.phase.subscribe();
+        let make = self.present().maker(index, options, &phase);
         let shutdown = self.shutdown.clone();
-        // One of them looks after the files for all.
-        let watched = if index == 0 { self.certificates.clone() } else { Certificates::default() };
         let run = move || {
             // A runtime of this thread alone: its tasks need no lock and no other thread.
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                Ok(runtime) => runtime.block_on(run(Rc::new(make()), listeners, watched, started, shutdown)),
+                Ok(runtime) => runtime.block_on(run(make, listeners, phase, started, shutdown)),
                 Err(error) => tracing::error!(%error, "a worker has no runtime"),
             }
         };
         let spawned = thread::Builder::new().name(format!("worker-{index}")).spawn(run);
         let handle = Some(spawned.map_err(StartError::Thread)?);
-        self.threads.push(Thread { counters, services, handle });
+        self.threads.push(Thread { services, handle });
         Ok(())
+    }
+}
+
+// === impl Present ===
+
+impl Present {
+    fn new(options: &WorkersOptions) -> Self {
+        let cache = Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default()));
+        let shared = Shared {
+            snapshot: Arc::clone(&options.snapshot),
+            memberships: options.memberships.clone(),
+            clock: Clock::start(),
+            backs: Arc::clone(&options.backs),
+            stores: options.stores.clone(),
+            cache,
+            rate_limits: Arc::new(RateLimits::new(&options.snapshot)),
+            crowd: Arc::default(),
+            listen: options.listen.as_slice().into(),
+            telemetry: options.telemetry.clone(),
+        };
+        let (counters, before, past) = (Vec::new(), Vec::new(), Metrics::default());
+        Self { shared, certificates: Certificates::of(options), counters, before, past }
+    }
+
+    /// Takes newer options over. What has nothing to do with them stays.
+    fn renew(&mut self, options: &WorkersOptions) {
+        let Shared { snapshot, clock, cache, crowd, .. } = &self.shared;
+        let keeps_cache = snapshot.cache_bytes_max == options.snapshot.cache_bytes_max;
+        let (clock, crowd) = (*clock, Arc::clone(crowd));
+        let cache = keeps_cache.then(|| Arc::clone(cache));
+        let last = Arc::clone(snapshot);
+        self.before.extend(self.counters.drain(..).map(|counters| (Arc::clone(&last), counters)));
+        self.before.retain(|(snapshot, counters)| {
+            let is_over = Arc::strong_count(counters) == 1;
+            if is_over {
+                let mut metrics = Metrics::new(snapshot);
+                metrics.add(counters);
+                self.past.keep(&metrics);
+            }
+            !is_over
+        });
+        let fresh = Self::new(options).shared;
+        self.shared = Shared { clock, crowd, cache: cache.unwrap_or(fresh.cache), ..fresh };
+        self.certificates = Certificates::of(options);
+    }
+
+    /// Makes the next worker of a thread, on it.
+    fn maker(&mut self, index: usize, options: &WorkersOptions, phase: &watch::Receiver<Phase>) -> Make {
+        let counters = Arc::new(Counters::new(&self.shared.snapshot));
+        self.counters.push(Arc::clone(&counters));
+        let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
+        let workers = u32::try_from(options.count.max(1)).unwrap_or(u32::MAX);
+        let (shared, phase) = (self.shared.clone(), phase.clone());
+        // One of them looks after the files for all.
+        let watched = if index == 0 { self.certificates.clone() } else { Certificates::default() };
+        Box::new(move || {
+            let worker = Worker::new(shared, counters, phase, workers, seed);
+            watched.look_after(&worker);
+            worker
+        })
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = self.past.counts;
+        for counters in self.counters.iter().chain(self.before.iter().map(|(_, counters)| counters)) {
+            counts.add(counters);
+        }
+        counts
+    }
+
+    fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics::new(&self.shared.snapshot);
+        for counters in &self.counters {
+            metrics.add(counters);
+        }
+        for (snapshot, counters) in &self.before {
+            let mut before = Metrics::new(snapshot);
+            before.add(counters);
+            metrics.merge(&before);
+        }
+        metrics.merge(&self.past);
+        metrics.cache = self.shared.cache.counts();
+        metrics
+    }
+}
+
+// === impl Certificates ===
+
+impl Certificates {
+    fn of(options: &WorkersOptions) -> Self {
+        Self {
+            front: options.listen.iter().find_map(|listen| listen.tls.clone()),
+            backs: Arc::clone(&options.backs),
+        }
+    }
+
+    /// For as long as the worker is the one that takes connections.
+    fn look_after(self, worker: &Worker) {
+        let spawn = |watched: LocalFuture<'static, Infallible>| {
+            let retired = worker.retired.clone();
+            worker.tasks.spawn(async move {
+                tokio::select! {
+                    never = watched => match never {},
+                    () = retired.cancelled() => {}
+                }
+            });
+        };
+        if let Some(front) = self.front {
+            spawn(Box::pin(tls::watch(front)));
+        }
+        for back in self.backs.iter().flatten().cloned() {
+            spawn(Box::pin(tls::watch(back)));
+        }
     }
 }
 
@@ -312,27 +437,21 @@ impl Drop for Workers {
     }
 }
 
-/// A worker's life: listens, runs services, and ends when told and done.
+/// A thread's life: listens, runs services, and ends when told and done.
 async fn run(
-    worker: Rc<Worker>,
+    make: Make,
     listeners: Vec<Listener>,
-    watched: Certificates,
+    mut phase: watch::Receiver<Phase>,
     mut services: mpsc::Receiver<Service>,
     shutdown: CancellationToken,
 ) {
-    if let Some(front) = watched.front {
-        worker.tasks.spawn(async { match tls::watch(front).await {} });
-    }
-    for back in watched.backs.iter().flatten().cloned() {
-        worker.tasks.spawn(async { match tls::watch(back).await {} });
-    }
-    for listener in listeners {
-        worker.tasks.spawn(listen(Rc::clone(&worker), listener));
-    }
-    let invoke: Rc<dyn Invoke> = Rc::new(Caller::new(Rc::clone(&worker)));
-    let context = WorkerContext { invoke, shutdown, worker: Rc::clone(&worker) };
+    let generations = Rc::new(Generations::new(make()));
     let own = crate::tasks::Tasks::default();
-    let mut phase = worker.phase.clone();
+    for listener in listeners {
+        own.spawn(listen(Rc::clone(&generations), listener, phase.clone()));
+    }
+    let invoke: Rc<dyn Invoke> = Rc::new(Caller::new(Rc::clone(&generations)));
+    let context = WorkerContext { invoke, shutdown, generations: Rc::clone(&generations) };
     loop {
         tokio::select! {
             Some(service) = services.recv() => own.spawn(service(context.clone())),
@@ -341,23 +460,23 @@ async fn run(
     }
     own.finished().await;
     // Connections to endpoints end with their senders.
-    worker.disconnect();
+    generations.all().for_each(|worker| worker.disconnect());
 }
 
-/// Takes connections until the worker drains.
-async fn listen(worker: Rc<Worker>, listener: Listener) {
+/// Takes connections until the thread drains.
+async fn listen(generations: Rc<Generations>, listener: Listener, mut phase: watch::Receiver<Phase>) {
     const PAUSE: Duration = Duration::from_millis(50);
-    let Listener { how, socket } = listener;
-    let how = Rc::new(how);
+    let Listener { place, socket } = listener;
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a worker cannot listen"),
     };
-    let mut phase = worker.phase.clone();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return worker.drain(),
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => {
+                return generations.all().for_each(|worker| worker.drain());
+            }
         };
         match accepted {
             Ok((stream, client)) => {
@@ -365,7 +484,7 @@ async fn listen(worker: Rc<Worker>, listener: Listener) {
                     tracing::debug!(%error, "a connection was gone at once");
                     continue;
                 }
-                take(&worker, &how, stream, client);
+                take(&generations.present(), place, stream, client);
             }
             Err(error) => {
                 // Out of descriptors or memory: what is open goes on, and may end soon.
@@ -376,7 +495,8 @@ async fn listen(worker: Rc<Worker>, listener: Listener) {
     }
 }
 
-fn take(worker: &Rc<Worker>, how: &Rc<Listen>, stream: tokio::net::TcpStream, from: SocketAddr) {
+fn take(worker: &Rc<Worker>, place: usize, stream: tokio::net::TcpStream, from: SocketAddr) {
+    let Some(how) = worker.listen.get(place) else { return };
     let Some(mut open) = Open::begin(worker) else { return tracing::debug!(%from, "too many connections") };
     if how.is_plain() {
         let address = from.ip();
@@ -387,7 +507,7 @@ fn take(worker: &Rc<Worker>, how: &Rc<Listen>, stream: tokio::net::TcpStream, fr
         }
         worker.tasks.spawn(connection::serve(Client::new(open, peer), stream.into()));
     } else {
-        worker.tasks.spawn(entry::enter(open, Rc::clone(how), stream, from));
+        worker.tasks.spawn(entry::enter(open, how.clone(), stream, from));
     }
 }
 
@@ -395,9 +515,9 @@ fn take(worker: &Rc<Worker>, how: &Rc<Listen>, stream: tokio::net::TcpStream, fr
 fn bind(listen: &[Listen], count: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Listener>>), StartError> {
     let mut bound = Vec::with_capacity(listen.len());
     let mut listeners = Vec::with_capacity(listen.len());
-    for how in listen {
+    for (place, how) in listen.iter().enumerate() {
         let wanted = how.address;
-        let listener = |socket| Listener { how: how.clone(), socket };
+        let listener = |socket| Listener { place, socket };
         let failed = |source| StartError::Listen { address: wanted, source };
         check_free(wanted).map_err(failed)?;
         let first = bind_one(wanted).map_err(failed)?;

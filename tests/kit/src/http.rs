@@ -90,6 +90,14 @@ impl Connection {
         Ok(bytes)
     }
 
+    /// Reads one interim answer (RFC 9110 §15.2), or the head of another; its status.
+    ///
+    /// # Errors
+    /// When the connection ends early or what comes is no HTTP.
+    pub fn read_interim(&mut self) -> io::Result<u16> {
+        self.head().map(|(status, _)| status)
+    }
+
     fn head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
         let line = self.line()?;
         let status =

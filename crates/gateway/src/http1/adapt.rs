@@ -150,7 +150,7 @@ async fn pass(
 ) -> Served {
     let (parts, body) = response.into_parts();
     let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-    let ends = asked.wants_close || worker.is_draining() || !reader.body.is_done();
+    let ends = asked.wants_close || worker.is_leaving() || !reader.body.is_done();
     let has_end = length.is_some();
     let then = if ends || (asked.is_http_1_0 && !has_end) { Then::Close } else { Then::stay(asked) };
     let ending = Ending { in_chunks: !has_end && !asked.is_http_1_0, then };

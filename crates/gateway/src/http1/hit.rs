@@ -52,7 +52,7 @@ pub(super) async fn serve(
     let worker = Rc::clone(&visit.client.worker);
     let hit = find(visit, head, fields, policy)?;
     visit.side.bytes.advance(head.len);
-    let ends = head.wants_close || worker.is_draining();
+    let ends = head.wants_close || worker.is_leaving();
     let then = if ends { Then::Close } else { Then::stay(head) };
     let mut out = worker.buffers.take();
     hit.write_head(&mut out);

@@ -340,7 +340,7 @@ impl<'a> Request<'a> {
         let request_is_read = body.has_read_all();
         let has_length = matches!(head.framing, Framing::Length(_) | Framing::Empty);
         let then = match asked {
-            _ if asked.wants_close || worker.is_draining() || !request_is_read => Then::Close,
+            _ if asked.wants_close || worker.is_leaving() || !request_is_read => Then::Close,
             // HTTP/1.0 knows no other end of a body without a length.
             RequestHead { is_http_1_0: true, .. } if !has_length => Then::Close,
             asked => Then::stay(asked),

@@ -27,6 +27,10 @@ use crate::worker::Worker;
 /// How long a connection that we end is read on, so that its last answer arrives.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a connection must wait for a request before a drain closes it. One that is used more often ends with
+/// an answer instead, and no request meets a connection that is being closed.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// How a connection ends here.
 pub(crate) enum End {
     Over,
@@ -69,11 +73,18 @@ impl Visit {
     async fn wait(&mut self, patience: Duration) -> bool {
         let Self { client, side, alarm, .. } = self;
         let worker = &client.worker;
-        alarm.set(worker.clock.now().after(patience));
+        let until = worker.clock.now().after(patience);
+        alarm.set(until);
+        let mut is_told = false;
         poll_fn(|cx| match side.poll_read(cx, worker) {
             Poll::Ready(read) => Poll::Ready(read.is_ok_and(|len| len > 0)),
-            Poll::Pending if worker.is_draining() => Poll::Ready(false),
-            Poll::Pending => alarm.poll(cx).map(|()| false),
+            Poll::Pending => {
+                if worker.is_draining() && !is_told {
+                    is_told = true;
+                    alarm.set(until.min(worker.clock.now().after(QUIET)));
+                }
+                alarm.poll(cx).map(|()| false)
+            }
         })
         .await
     }
@@ -229,7 +240,7 @@ impl Visit {
             Taken::Part => false,
             Taken::Whole => true,
         };
-        let ends = !is_over || problem.ends_connection() || head.wants_close || worker.is_draining();
+        let ends = !is_over || problem.ends_connection() || head.wants_close || worker.is_leaving();
         let then = if ends { Then::Close } else { Then::stay(head) };
         if self.answer(problem, in_flight, head.is_head, then).await {
             Served::Answered(then)

@@ -63,6 +63,13 @@ impl Durations {
         self.sum_nanos = self.sum_nanos.wrapping_add(worker.sum_nanos.get());
     }
 
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (sum, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum += more;
+        }
+        self.sum_nanos = self.sum_nanos.wrapping_add(other.sum_nanos);
+    }
+
     /// How many were in each bucket; the sum of their times is not kept.
     pub const fn buckets(&self) -> &[u64] {
         &self.buckets

@@ -17,6 +17,7 @@ mod metrics;
 mod overload;
 mod proxy_protocol;
 mod rate_limits;
+mod reload;
 mod resilience;
 mod routing;
 mod smuggling;

@@ -191,6 +191,14 @@ impl Builder {
     }
 
     pub(crate) fn start(self) -> Gateway {
+        let memberships = Memberships::default();
+        let (options, services) = self.options(&memberships);
+        let gateway = Gateway { workers: Workers::start(&options).expect("workers"), memberships, services };
+        gateway.publish(|_, _| EndpointState::Ready);
+        gateway
+    }
+
+    fn options(self, memberships: &Memberships) -> (WorkersOptions, Vec<Vec<SocketAddr>>) {
         let call = |service: usize| CallPolicy {
             service: ServiceId(u16::try_from(service).expect("few")),
             timeout: self.timeout,
@@ -227,7 +235,6 @@ impl Builder {
             topics: Vec::new(),
             trusted_proxies: TrustedProxies::new(self.trusted),
         };
-        let memberships = Memberships::default();
         let options = WorkersOptions {
             count: self.workers,
             listen: vec![self.listen],
@@ -239,13 +246,19 @@ impl Builder {
             stores: self.stores,
         };
         let services = self.services.into_iter().map(|(_, servers)| servers).collect();
-        let gateway = Gateway { workers: Workers::start(&options).expect("workers"), memberships, services };
-        gateway.publish(|_, _| EndpointState::Ready);
-        gateway
+        (options, services)
     }
 }
 
 impl Gateway {
+    /// Goes on as another that has the same services.
+    pub(crate) fn reload(&self, other: Builder) {
+        let (options, services) = other.options(&self.memberships);
+        assert_eq!(services, self.services);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(self.workers.reload(&options));
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.workers.addresses()[0]
     }
