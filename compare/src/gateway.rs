@@ -1,15 +1,19 @@
 //! Proxies beside each other: each alone on its core, in rounds that take turns.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::backends::Backends;
 use crate::cores::{self, Cores};
 use crate::figures::{Figures, Round, compare};
+use crate::front::Front;
+use crate::h2load::{self, Width};
 use crate::peers::{PEERS, Peer, Setup};
 use crate::served::Served;
-use crate::{Gateway, fair, table, wrk};
+use crate::{Gateway, certificates, fair, table, wrk};
 
 /// Of all requests, how many may fail before figures mean nothing: one in a thousand.
 const FAILED_MAX: u64 = 1_000;
@@ -20,20 +24,25 @@ struct Started {
     peer: Peer,
     version: String,
     served: Served,
+    /// Where the load goes.
+    loaded: SocketAddr,
     rounds: Vec<Round>,
 }
 
 /// Measures and prints.
 pub(crate) fn run(options: &Gateway) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder for configurations")?;
+    certificates::write(folder.path())?;
     let cores = cores::available()?;
     let backends = Backends::start(folder.path(), cores, options.body)?;
     let mut started = Vec::new();
-    for peer in chosen(&options.only)? {
+    for peer in chosen(&options.only, options.front)? {
         let listen = floodway_kit::free_address();
         let backends = &backends.addresses;
         let setup = Setup {
             listen,
+            front: options.front,
+            loaded: loaded(peer, listen, options.front),
             backends,
             folder: folder.path(),
             cores,
@@ -51,18 +60,27 @@ pub(crate) fn run(options: &Gateway) -> Result<()> {
     for number in 0..=options.rounds {
         for one in &mut started {
             // Before the first round: pools are filled and pages are touched.
-            let round = measure(one, options, cores, if number == 0 { 1 } else { options.seconds })?;
+            let seconds = if number == 0 { 1 } else { options.seconds };
+            let round = measure(one, options, cores, seconds, &folder.path().join("load.log"))?;
             one.rounds.extend((number > 0).then_some(round));
         }
     }
     report(&started, options)
 }
 
-fn chosen(only: &[String]) -> Result<Vec<Peer>> {
+/// Where the load goes. nginx tells HTTP/2 without TLS from HTTP/1.1 by the address alone, and TLS needs one.
+fn loaded(peer: Peer, listen: SocketAddr, front: Front) -> SocketAddr {
+    let is_same = front == Front::Http1 || (front == Front::Http2 && peer.name != "nginx");
+    if is_same { listen } else { floodway_kit::free_address() }
+}
+
+/// What passes bytes on speaks nothing but what the backends speak.
+fn chosen(only: &[String], front: Front) -> Result<Vec<Peer>> {
     if let Some(unknown) = only.iter().find(|name| !PEERS.iter().any(|peer| peer.name == name.as_str())) {
         bail!("there is no peer `{unknown}`; there are {}", PEERS.map(|peer| peer.name).join(", "));
     }
     let is_chosen = |peer: &Peer| only.is_empty() || only.iter().any(|name| name == peer.name);
+    let is_chosen = |peer: &Peer| is_chosen(peer) && (peer.reads_http || front == Front::Http1);
     Ok(PEERS.into_iter().filter(is_chosen).collect())
 }
 
@@ -71,23 +89,35 @@ fn start(peer: Peer, version: String, setup: &Setup<'_>) -> Result<Started> {
         fair::check(peer, setup)?;
     }
     let served = Served::start(peer.name, (peer.command)(setup)?, setup.listen, setup.body)?;
-    Ok(Started { peer, version, served, rounds: Vec::new() })
+    Ok(Started { peer, version, served, loaded: setup.loaded, rounds: Vec::new() })
 }
 
 fn announce(options: &Gateway, cores: Cores) {
-    let Gateway { rounds, seconds, connections, body, balance, .. } = options;
+    let Gateway { rounds, seconds, connections, body, balance, front, streams, .. } = options;
+    let client = match front {
+        Front::Http1 => format!("wrk with {connections} connections"),
+        Front::Tls => format!("h2load with {connections} connections"),
+        _ => format!("h2load with {connections} connections of {streams} requests"),
+    };
     let place = match cores.rest {
         Some(rest) => format!("proxy on core {}, generator and backends on core {rest}", cores.proxy),
         None => "one core for everything: latency and requests per second mean little".to_owned(),
     };
-    println!("{rounds} rounds of {seconds} s each, in turns; wrk with {connections} connections; {place}");
-    println!("bodies of {body} bytes, {balance}");
+    println!("{rounds} rounds of {seconds} s each, in turns; {client}; {place}");
+    println!("{front}, bodies of {body} bytes, {balance}");
 }
 
-fn measure(one: &Started, options: &Gateway, cores: Cores, seconds: u32) -> Result<Round> {
+fn measure(one: &Started, options: &Gateway, cores: Cores, seconds: u32, log: &Path) -> Result<Round> {
     let before = one.served.cpu();
-    let load = wrk::run(cores.for_rest("wrk"), one.served.address, options.connections, seconds)
-        .with_context(|| format!("cannot measure {}", one.peer.name))?;
+    let Gateway { connections, streams, front, .. } = *options;
+    let load = match front {
+        Front::Http1 => wrk::run(cores.for_rest("wrk"), one.loaded, connections, seconds),
+        front => {
+            let width = Width { connections, streams };
+            h2load::run(cores.for_rest("h2load"), one.loaded, front, width, seconds, log)
+        }
+    };
+    let load = load.with_context(|| format!("cannot measure {}", one.peer.name))?;
     let round = Round { load, cpu: one.served.cpu().saturating_sub(before), memory: one.served.memory() };
     ensure!(
         load.failed <= load.requests / FAILED_MAX,
@@ -117,8 +147,9 @@ mod tests {
 
     #[test]
     fn only_known_peers_can_be_chosen() {
-        assert_eq!(chosen(&[]).unwrap().len(), PEERS.len());
-        assert_eq!(chosen(&["pump".to_owned()]).unwrap()[0].name, "pump");
-        assert!(chosen(&["apache".to_owned()]).unwrap_err().to_string().contains("nginx"));
+        assert_eq!(chosen(&[], Front::Http1).unwrap().len(), PEERS.len());
+        assert_eq!(chosen(&["pump".to_owned()], Front::Http1).unwrap()[0].name, "pump");
+        assert!(chosen(&["apache".to_owned()], Front::Tls).unwrap_err().to_string().contains("nginx"));
+        assert!(chosen(&[], Front::Http2).unwrap().iter().all(|peer| peer.reads_http));
     }
 }

@@ -6,11 +6,14 @@
 
 mod backends;
 mod cache_suite;
+mod certificates;
 mod cores;
 mod engine;
 mod fair;
 mod figures;
+mod front;
 mod gateway;
+mod h2load;
 mod peers;
 mod pump;
 mod served;
@@ -25,6 +28,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::engine::Build;
+use crate::front::Front;
 use crate::suites::Suite;
 
 /// Compare Floodway with its peers.
@@ -68,6 +72,12 @@ struct Gateway {
     /// Bytes of each answer's body.
     #[arg(long, default_value_t = 227, value_parser = clap::value_parser!(usize))]
     body: usize,
+    /// What clients speak; wrk is the client by HTTP/1.1, else h2load.
+    #[arg(long, value_enum, default_value_t = Front::Http1)]
+    front: Front,
+    /// Requests at once on each connection by HTTP/2.
+    #[arg(long, default_value_t = 8)]
+    streams: u32,
     /// Which backend gets the next request.
     #[arg(long, default_value = peers::BALANCES[0], value_parser = peers::BALANCES)]
     balance: String,
@@ -158,7 +168,10 @@ fn tiny() -> Result<()> {
     // Envoy may be: nobody packages it.
     let only =
         peers::PEERS.iter().filter(|peer| peer.name != "envoy").map(|peer| peer.name.to_owned()).collect();
-    gateway::run(&Gateway { rounds: 1, seconds: 1, connections: 8, only, ..Gateway::parse_from_nothing() })?;
+    let tiny = Gateway { rounds: 1, seconds: 1, connections: 8, ..Gateway::parse_from_nothing() };
+    gateway::run(&Gateway { only, ..tiny.clone() })?;
+    let only = ["floodway", "nginx", "haproxy"].map(str::to_owned).to_vec();
+    gateway::run(&Gateway { only, front: Front::TlsHttp2, ..tiny })?;
     engine::run(&Engine { seconds: 0.2, ..Engine::parse_from_nothing() }, Build::Debug)?;
     let proxies = vec!["floodway".to_owned()];
     let only = suites::QUICK.to_vec();

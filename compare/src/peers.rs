@@ -13,6 +13,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cores::Cores;
+use crate::front::Front;
 
 /// A proxy that can be measured. It carries requests to the backends in turn over connections it keeps,
 /// adds `X-Forwarded-For`, writes no access log, runs one worker, and is left as it is for the rest.
@@ -30,9 +31,14 @@ pub(crate) struct Peer {
 /// What a peer is started with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup<'a> {
+    /// HTTP/1.1.
     pub(crate) listen: SocketAddr,
+    /// What clients speak under load, and where; by HTTP/1.1 the same address.
+    pub(crate) front: Front,
+    pub(crate) loaded: SocketAddr,
     pub(crate) backends: &'a [SocketAddr],
-    /// For its configuration and whatever else it writes.
+    /// For its configuration and whatever else it writes. `server.pem`, `server.key` and both together in
+    /// `server.both` are there.
     pub(crate) folder: &'a Path,
     pub(crate) cores: Cores,
     /// The floodway program.
@@ -49,12 +55,13 @@ pub(crate) const BALANCES: [&str; 2] = ["round-robin", "least-requests"];
 /// In the order of the table.
 pub(crate) const PEERS: [Peer; 5] = [floodway::PEER, nginx::PEER, haproxy::PEER, envoy::PEER, pump::PEER];
 
-/// The first line that a program prints about itself.
+/// The first line that a program prints about itself, of those that say anything.
 fn first_line(program: impl AsRef<std::ffi::OsStr>, flag: &str) -> Result<String> {
     use anyhow::Context;
     let program = program.as_ref();
     let output = Command::new(program).arg(flag).output();
     let output = output.with_context(|| format!("{} is not there", program.display()))?;
     let text = [output.stdout, output.stderr].concat();
-    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned())
 }

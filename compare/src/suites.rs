@@ -1,7 +1,6 @@
 //! Independent suites and clients against the gateway, and against the other proxies in its place. Each proxy
 //! stands before the same servers with a front as an operator would write it.
 
-mod certificates;
 mod curl;
 mod front;
 mod grpc;
@@ -109,7 +108,7 @@ impl Suite {
             Self::Curl => curl::is_there(),
             Self::Grpc => grpc::is_there(&options.python),
             Self::H2load => h2load::is_there(),
-            Self::Autobahn => websocket::is_there(),
+            Self::Autobahn => websocket::is_there(&options.python),
             Self::Slow => slow::is_there(),
         }
     }
@@ -120,7 +119,7 @@ impl Suite {
         let _origin = match self {
             Self::Curl | Self::H2load | Self::Slow => origins::http(&place)?,
             Self::Grpc => origins::grpc(&place, &options.python)?,
-            Self::Autobahn => websocket::echo(&place)?,
+            Self::Autobahn => origins::echo(&place, &options.python)?,
         };
         let front = Front::start(kind, &place)?;
         match self {

@@ -33,10 +33,49 @@ fn config(setup: &Setup<'_>) -> String {
         "least-requests" => "LEAST_REQUEST",
         _ => "ROUND_ROBIN",
     };
+    let listeners = listeners(setup)
+        .into_iter()
+        .map(|(place, socket)| LISTENER.replace("ADDRESS", &address(&place)).replace("SOCKET\n", &socket))
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "static_resources:
   listeners:
-  - address: {listen}
+{listeners}  clusters:
+  - name: backends
+    lb_policy: {balance}
+    load_assignment:
+      cluster_name: backends
+      endpoints:
+      - lb_endpoints:
+{endpoints}",
+        endpoints = endpoints.collect::<Vec<_>>().concat(),
+    )
+}
+
+/// Where it listens, and the transport socket there.
+fn listeners(setup: &Setup<'_>) -> Vec<(std::net::SocketAddr, String)> {
+    let mut all = vec![(setup.listen, String::new())];
+    let tls = format!(
+        "      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            alpn_protocols: [h2, http/1.1]
+            tls_certificates:
+            - certificate_chain: {{ filename: {folder}/server.pem }}
+              private_key: {{ filename: {folder}/server.key }}
+",
+        folder = setup.folder.display(),
+    );
+    if setup.front.is_tls() {
+        all.push((setup.loaded, tls));
+    }
+    all
+}
+
+const LISTENER: &str = "  - address: ADDRESS
     filter_chains:
     - filters:
       - name: envoy.filters.network.http_connection_manager
@@ -46,19 +85,9 @@ fn config(setup: &Setup<'_>) -> String {
           use_remote_address: true
           route_config:
             virtual_hosts:
-            - {{ name: all, domains: [\"*\"], routes: [{{ match: {{ prefix: / }}, route: {{ cluster: backends }} }}] }}
+            - { name: all, domains: [\"*\"], routes: [{ match: { prefix: / }, route: { cluster: backends } }] }
           http_filters:
           - name: envoy.filters.http.router
-            typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-  clusters:
-  - name: backends
-    lb_policy: {balance}
-    load_assignment:
-      cluster_name: backends
-      endpoints:
-      - lb_endpoints:
-{endpoints}",
-        listen = address(&setup.listen),
-        endpoints = endpoints.collect::<Vec<_>>().concat(),
-    )
-}
+            typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
+SOCKET
+";

@@ -23,20 +23,26 @@ fn command(setup: &Setup<'_>) -> Result<Command> {
 
 fn config(setup: &Setup<'_>) -> String {
     let backends: Vec<_> = setup.backends.iter().map(|address| format!("\"{address}\"")).collect();
+    let folder = setup.folder.display();
+    let plain = format!("{{ address: \"{}\", tls: false }}", setup.listen);
+    let (listen, tls) = if setup.front.is_tls() {
+        let pair = format!("{{ cert: \"{folder}/server.pem\", key: \"{folder}/server.key\" }}");
+        (format!("{plain}, \"{}\"", setup.loaded), format!("  tls: {{ certificates: [{pair}] }}\n"))
+    } else {
+        (plain, String::new())
+    };
     format!(
         "system: compare
 node: {{ data: \"{folder}/floodway-data\", workers: 1 }}
 services:
   backend: {{ at: [{backends}], balance: {balance} }}
 gateway:
-  listen: \"{listen}\"
-  routes:
+  listen: [{listen}]
+{tls}  routes:
     - match: {{ path: \"/*\" }}
       to: backend
 ",
-        folder = setup.folder.display(),
         backends = backends.join(", "),
-        listen = setup.listen,
         balance = setup.balance,
     )
 }

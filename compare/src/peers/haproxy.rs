@@ -22,6 +22,12 @@ fn config(setup: &Setup<'_>) -> String {
     let servers = setup.backends.iter().enumerate();
     let servers = servers.map(|(index, address)| format!("  server s{index} {address}\n"));
     let servers = servers.collect::<Vec<_>>().concat();
+    let tls = if setup.front.is_tls() {
+        let folder = setup.folder.display();
+        format!("  bind {} ssl crt {folder}/server.both alpn h2,http/1.1\n", setup.loaded)
+    } else {
+        String::new()
+    };
     format!(
         "global
   nbthread 1
@@ -33,11 +39,12 @@ defaults
   option forwardfor
 frontend in
   bind {listen}
-  default_backend backends
+{tls}  default_backend backends
 backend backends
   balance {balance}
 {servers}",
         listen = setup.listen,
+        tls = tls,
         balance = if setup.balance == "least-requests" { "leastconn" } else { "roundrobin" },
     )
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{Peer, Setup, first_line};
+use crate::front::Front;
 
 pub(crate) const PEER: Peer =
     Peer { name: "nginx", reads_http: true, version: |_| first_line("nginx", "-v"), command };
@@ -20,6 +21,21 @@ fn command(setup: &Setup<'_>) -> Result<Command> {
 fn config(setup: &Setup<'_>) -> String {
     let servers = setup.backends.iter().map(|address| format!("    server {address};\n"));
     let servers = servers.collect::<Vec<_>>().concat();
+    // h2load makes no new connection for one that is closed.
+    let (loaded, folder) = (setup.loaded, setup.folder.display());
+    let keep = "    keepalive_requests 1000000000;\n";
+    let tls = format!(
+        "    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate {folder}/server.pem;
+    ssl_certificate_key {folder}/server.key;
+"
+    );
+    let loaded = match setup.front {
+        Front::Http1 => String::new(),
+        Front::Http2 => format!("    listen {loaded} http2;\n{keep}"),
+        Front::Tls => format!("    listen {loaded} ssl;\n{keep}{tls}"),
+        Front::TlsHttp2 => format!("    listen {loaded} ssl http2;\n{keep}{tls}"),
+    };
     format!(
         "daemon off;
 worker_processes 1;
@@ -32,7 +48,7 @@ http {{
   }}
   server {{
     listen {listen};
-    location / {{
+{loaded}    location / {{
       proxy_pass http://backends;
       proxy_http_version 1.1;
       proxy_set_header Connection \"\";
@@ -42,7 +58,6 @@ http {{
   }}
 }}
 ",
-        folder = setup.folder.display(),
         listen = setup.listen,
         least = if setup.balance == "least-requests" { "    least_conn;\n" } else { "" },
     )

@@ -1,10 +1,10 @@
 //! gRPC by grpcio on both sides of the proxy.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::front::Front;
-use super::origins::GRPC;
+use super::origins::{self, GRPC};
 use super::place::{Place, output};
 use super::report::Case;
 
@@ -16,11 +16,7 @@ struct Line {
 }
 
 pub(crate) fn is_there(python: &str) -> Result<()> {
-    let looked = output(60, python, &["-c".into(), "import grpc, grpc_health.v1.health".into()]);
-    if !looked.is_ok_and(|output| output.status.success()) {
-        bail!("{python} has no grpcio; `cargo xtask packages` installs it, or name another with --python");
-    }
-    Ok(())
+    origins::has_modules(python, "grpc, grpc_health.v1.health")
 }
 
 pub(crate) fn run(place: &Place, front: &Front, python: &str) -> Result<Vec<Case>> {

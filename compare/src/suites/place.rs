@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use floodway_kit::free_address;
 use tempfile::TempDir;
 
-use super::certificates;
+use crate::certificates;
 
 /// How long a server may take until it takes connections.
 pub(crate) const START_MAX: Duration = Duration::from_secs(20);

@@ -1,16 +1,16 @@
-//! The Autobahn test suite for WebSocket, of which both ends are `wstest`: an echo server that passes it, and the
-//! fuzzing client that judges what comes through the proxy.
+//! The Autobahn test suite for WebSocket: its fuzzing client, and behind the proxy an echo by Python's `websockets`,
+//! which passes it alone.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use floodway_kit::{Running, http};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::front::Front;
-use super::place::{self, Place, START_MAX, command, output};
+use super::origins;
+use super::place::{self, Place, output};
 use super::report::Case;
 
 /// All its cases take minutes.
@@ -29,21 +29,13 @@ fn program() -> String {
     std::env::var("WSTEST").unwrap_or_else(|_not_set| "wstest".to_owned())
 }
 
-pub(crate) fn is_there() -> Result<()> {
+pub(crate) fn is_there(python: &str) -> Result<()> {
+    origins::has_modules(python, "websockets.asyncio.server")?;
     place::is_there(
         &program(),
         "--help",
         "install autobahntestsuite with the pip of a Python 2.7, or name it in WSTEST",
     )
-}
-
-/// The server behind the proxy.
-pub(crate) fn echo(place: &Place) -> Result<Running> {
-    let mut server = command(program());
-    server.args(["-m", "testeeserver", "-u", "0", "-w", &format!("ws://{}", place.websocket)]);
-    let running = Running::start(&mut server).context("wstest does not run")?;
-    http::wait_port(place.websocket, START_MAX);
-    Ok(running)
 }
 
 pub(crate) fn run(place: &Place, front: &Front) -> Result<Vec<Case>> {

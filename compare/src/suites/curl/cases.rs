@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::done::{Done, FILE};
 use super::{Feature, UPLOAD_BYTES};
-use crate::suites::certificates::CLIENT;
+use crate::certificates::CLIENT;
 use crate::suites::place::pattern;
 
 const BIG: usize = 8 << 20;
