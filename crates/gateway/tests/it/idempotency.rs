@@ -341,7 +341,7 @@ fn what_has_broken_off_after_a_success_is_not_run_again() {
 #[test]
 fn what_has_not_answered_in_time_keeps_its_key_for_the_lease() {
     let (server, kept) = (counting(200, PATIENCE), Kept::new());
-    let hasty = route(server.address()).timeout(Duration::from_millis(50));
+    let hasty = route(server.address()).timeout(Duration::from_secs(1));
     let hasty = hasty.idempotency(refusing(), kept.stores()).start();
     is_problem(&order(&hasty), 504, "FW-3504");
     is_problem(&order(&hasty), 409, "FW-3409");
