@@ -13,7 +13,7 @@ use floodway_policy::{EndpointId, ServiceId, Snapshot};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{CacheCounts, Purge, Store};
@@ -201,7 +201,7 @@ impl Workers {
 
     /// From now on, connections are served by what these options say; those that are open are served as
     /// before, and end with their next answer. The addresses and the number of workers stay as they are, and so
-    /// must the services and their order. Counts go on.
+    /// must the services and their order. Counts go on. Returns once it is so.
     pub async fn reload(&self, options: &WorkersOptions) {
         let makers: Vec<_> = {
             let mut present = self.present();
@@ -210,10 +210,17 @@ impl Workers {
             (0..self.threads.len()).map(|index| present.maker(index, options, &phase)).collect()
         };
         for (index, make) in makers.into_iter().enumerate() {
+            let (done, is_done) = oneshot::channel();
             let follow = move |context: WorkerContext| -> LocalFuture<'static, ()> {
-                Box::pin(async move { context.generations.follow(make()) })
+                Box::pin(async move {
+                    context.generations.follow(make());
+                    // Whoever told us to may have left.
+                    drop(done.send(()));
+                })
             };
             self.spawn_on(index, Box::new(follow)).await;
+            // A worker that has ended takes no connections either.
+            drop(is_done.await);
         }
     }
 
