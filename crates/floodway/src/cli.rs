@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Give each replica of a service a fresh process, one after the other, without losing a request.
     #[command(after_long_help = RESTART_EXAMPLES)]
     Restart(Restart),
+    /// Have a running node read its system file again, without losing a request.
+    #[command(after_long_help = RELOAD_EXAMPLES)]
+    Reload(Reload),
     /// Take responses out of the HTTP cache of a running node.
     #[command(after_long_help = PURGE_EXAMPLES)]
     Purge(Purge),
@@ -73,6 +76,7 @@ Ctrl-C or SIGTERM drains: no new request is taken, those under way are finished,
 SIGTERM, then SIGKILL once `node.grace` is over. A second signal ends it at once.";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are independent of each other")]
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) file: SystemFile,
@@ -88,6 +92,9 @@ pub(crate) struct Up {
     /// Skip the build steps.
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Read the system file again whenever it changes, as `floodway reload` does.
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// Print warnings only: neither what replicas print, nor the table.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -161,6 +168,21 @@ pub(crate) struct Restart {
     pub(crate) node: RunningNode,
 }
 
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  floodway reload                   the same as SIGHUP, but says what came of it
+  floodway reload cases/shop
+
+Routes, limits, how services are called, telemetry and certificates change for connections from then on; those \
+that are open end with their next answer. Where the file has mistakes, or changes what a running node cannot, \
+everything stays as it was.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    pub(crate) node: RunningNode,
+}
+
 const PURGE_EXAMPLES: &str = "\
 Examples:
   floodway purge --path /products/7            this path with every query
@@ -219,7 +241,7 @@ pub(crate) struct Replica {
 }
 
 /// Which system file.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct SystemFile {
     /// The system file, or a folder with a floodway.yaml.
     #[arg(value_name = "FILE|DIR", default_value = ".", value_hint = ValueHint::AnyPath)]

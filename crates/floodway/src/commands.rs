@@ -5,6 +5,7 @@ mod completions;
 mod drain;
 mod guard;
 mod purge;
+mod reload;
 mod replica;
 mod restart;
 mod running;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(check) => check::run(&check),
         Command::Status(status) => status::run(&status),
         Command::Drain(drain) => drain::run(&drain),
+        Command::Reload(reload) => reload::run(&reload),
         Command::Restart(restart) => restart::run(&restart),
         Command::Purge(purge) => purge::run(&purge),
         Command::Completions(completions) => Ok(completions::run(&completions)),

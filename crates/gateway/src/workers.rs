@@ -214,8 +214,9 @@ impl Workers {
             let follow = move |context: WorkerContext| -> LocalFuture<'static, ()> {
                 Box::pin(async move {
                     context.generations.follow(make());
-                    // Whoever told us to may have left.
-                    drop(done.send(()));
+                    if done.send(()).is_err() {
+                        tracing::debug!("whoever asked for a reload has left");
+                    }
                 })
             };
             self.spawn_on(index, Box::new(follow)).await;

@@ -7,6 +7,7 @@
 //! POST /drain/{service}/{replica}[?stop]   200 once the replica is drained
 //! POST /restart/{service}                  200 once each of its replicas has a fresh process
 //! POST /purge?path=…                       200 with the number of responses taken out of the cache
+//! POST /reload                             200 once the system file was taken over; else 409 and why
 //! POST /reload/certificates                200 once they are read anew
 //! POST /stop                               202; the node drains and ends
 //! ```
@@ -36,6 +37,7 @@ use tokio::task::JoinSet;
 
 use crate::error::NodeError;
 use crate::metrics;
+use crate::reload::Reload;
 use crate::status::Observer;
 use crate::supervisor::{Handle, Then};
 
@@ -57,6 +59,8 @@ pub struct Admin {
     pub workers: Weak<Workers>,
     /// Told when the node is to stop.
     pub stop: Arc<Notify>,
+    /// Takes newer system files over.
+    pub(crate) reload: Arc<Reload>,
 }
 
 // === impl Admin ===
@@ -101,6 +105,10 @@ impl Admin {
                 json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "stopping" }))
             }
             (&Method::POST, "/purge") => self.purge(request),
+            (&Method::POST, "/reload") => match self.reload.reload().await {
+                Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "reloaded" })),
+                Err(error) => refusal(&error),
+            },
             (&Method::POST, "/reload/certificates") => self.reload_certificates().await,
             (&Method::POST, _) if path.starts_with("/drain/") => self.drain(request).await,
             (&Method::POST, _) if path.starts_with("/restart/") => self.restart(path).await,
@@ -108,7 +116,7 @@ impl Admin {
                 StatusCode::NOT_FOUND,
                 "there is GET /status, GET /metrics, POST /drain/{service}/{replica}, \
                  POST /restart/{service}, POST /purge, \
-                 POST /reload/certificates, POST /stop",
+                 POST /reload, POST /reload/certificates, POST /stop",
             ),
         }
     }
@@ -205,6 +213,9 @@ fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
 fn refusal(error: &NodeError) -> Answer {
     match error {
         NodeError::Refused { detail } => problem(StatusCode::CONFLICT, detail),
+        error @ NodeError::NeedsRestart { .. } => {
+            problem(StatusCode::CONFLICT, &format!("{error} [{}]; {}", error.code(), error.mend()))
+        }
         error => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

@@ -123,6 +123,12 @@ pub enum NodeError {
         /// The file, and what is wrong with it.
         source: TlsError,
     },
+    /// A system file that was read anew changes what a running node cannot.
+    #[error("the node goes on as it was: {what} cannot change while it runs")]
+    NeedsRestart {
+        /// Keys of the file.
+        what: String,
+    },
     /// A load could not be run.
     #[error("the load {name} could not be run")]
     LoadFailed {
@@ -154,6 +160,7 @@ impl NodeError {
             Self::NeverReady { .. } => "FW-2014",
             Self::LoadFailed { .. } => "FW-2015",
             Self::Tls { .. } => "FW-2016",
+            Self::NeedsRestart { .. } => "FW-2017",
         }
     }
 
@@ -190,6 +197,9 @@ impl NodeError {
                 "look at the output of those replicas, and at `health` in the file".into()
             }
             Self::Tls { source } => source.mend().into(),
+            Self::NeedsRestart { .. } => {
+                "take these changes back, or stop the node and start it again".into()
+            }
             Self::LoadFailed { .. } => "see the cause; the node itself is sound".into(),
         }
     }

@@ -16,6 +16,7 @@ pub mod load;
 pub mod metrics;
 pub mod node;
 mod plane;
+mod reload;
 pub mod status;
 pub mod supervisor;
 mod telemetry;
@@ -23,6 +24,7 @@ mod telemetry;
 pub use error::NodeError;
 pub use node::{Node, Options};
 pub use plane::check_tls;
+pub use reload::ReadSystem;
 
 /// How far a load is.
 pub use floodway_bench::Progress;

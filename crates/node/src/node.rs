@@ -24,6 +24,7 @@ use crate::files;
 use crate::guard::Guard;
 use crate::load::{self, Outcome, Target};
 use crate::plane::Plane;
+use crate::reload::{ReadSystem, Reload};
 use crate::status::Observer;
 use crate::supervisor::{self, Line, Supervisor, Surroundings, Table};
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub output: mpsc::Sender<Line>,
     /// Takes the output of builds as it comes; what does not fit is left out.
     pub progress: mpsc::Sender<Line>,
+    /// Reads the system file again for a reload.
+    pub read: ReadSystem,
 }
 
 /// A running node. Dropped before [`Node::stop`] has ended, it kills its replicas.
@@ -50,6 +53,7 @@ pub struct Node {
     data: DataFolder,
     observer: Observer,
     stop: Arc<Notify>,
+    reload: Arc<Reload>,
     output: mpsc::Sender<Line>,
 }
 
@@ -95,6 +99,7 @@ impl Node {
             clock,
         };
         let stop = Arc::new(Notify::new());
+        let reload = Arc::new(plane.reload(options.read, system.clone()));
         let mut node = Self {
             system,
             tasks: JoinSet::new(),
@@ -104,6 +109,7 @@ impl Node {
             data,
             observer,
             stop,
+            reload,
             output: options.output,
         };
         let kept = Arc::clone(&node.guard);
@@ -125,6 +131,12 @@ impl Node {
     /// Waits until the admin API is told to stop the node.
     pub async fn told_to_stop(&self) {
         self.stop.notified().await;
+    }
+
+    /// Reads the system file again and takes it over: routes, limits, policies and certificates for connections
+    /// from then on. Where it has mistakes, or changes what a running node cannot, everything stays as it was.
+    pub async fn reload(&self) -> Result<(), NodeError> {
+        self.reload.reload().await
     }
 
     /// Waits until every replica takes requests and every subscription is open; returns the time since the node was started.
@@ -192,6 +204,7 @@ impl Node {
             replicas: self.supervisor.handle(),
             workers: self.plane.workers(),
             stop: Arc::clone(&self.stop),
+            reload: Arc::clone(&self.reload),
         };
         self.tasks.spawn(admin.serve(listener));
         self.data.announce(&NodeFile {

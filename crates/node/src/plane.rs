@@ -20,13 +20,14 @@ use floodway_policy::Snapshot;
 use floodway_system::{Service, Source, System};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::NodeError;
+use crate::reload::{ReadSystem, Reload};
 use crate::status::{EngineStatus, Subscriptions};
 use crate::supervisor::Traffic;
-use crate::telemetry::{self, Teller};
+use crate::telemetry::Tellers;
 use components::{components, stores};
 use engine::OpenEngine;
 use traffic::GatewayTraffic;
@@ -48,7 +49,9 @@ pub(crate) struct Plane {
     deliveries: CancellationToken,
     /// One per service; its sender goes when its deliveries have ended.
     delivered: Vec<oneshot::Receiver<Infallible>>,
-    teller: Option<Teller>,
+    tellers: Tellers,
+    memberships: Memberships,
+    stores: Stores,
 }
 
 /// Connections to an API port that wait to be taken.
@@ -64,25 +67,28 @@ impl Plane {
         let engine = OpenEngine::open(system, data).await?;
         let snapshot = Arc::new(system.compile());
         let memberships = Memberships::default();
-        let (telemetry, teller) = telemetry::start(system, &snapshot)?.unzip();
-        let backs = tls::backs(system)?;
+        let tellers = Tellers::default();
+        let telemetry = tellers.start(system, &snapshot)?;
         let stores = stores(system, engine.as_ref());
-        let (shared, shown) = (Arc::clone(&snapshot), Arc::clone(&backs));
-        let workers = start_workers(system, shared, memberships.clone(), shown, telemetry, stores)?;
-        let workers = Arc::new(workers);
-        let traffic = GatewayTraffic { memberships, workers: Arc::downgrade(&workers) };
+        let options =
+            workers_options(system, Arc::clone(&snapshot), memberships.clone(), telemetry, stores.clone())?;
+        let workers = Arc::new(start_workers(&options)?);
+        let shared = (memberships.clone(), Arc::downgrade(&workers));
+        let traffic = GatewayTraffic { memberships: shared.0, workers: shared.1 };
         let mut plane = Self {
             components: Arc::new(components(system, &snapshot, engine.as_ref())),
             engine,
             workers,
-            backs,
+            backs: options.backs,
+            memberships,
+            stores,
             traffic: Arc::new(traffic),
             token: system.node.api_token.as_ref().map(|token| token.reveal().to_owned()),
             api_ports: Vec::new(),
             audit_port: 0,
             deliveries: CancellationToken::new(),
             delivered: Vec::new(),
-            teller,
+            tellers,
         };
         plane.open_api(system).await?;
         Ok(plane)
@@ -101,6 +107,18 @@ impl Plane {
     /// How TLS is spoken with each service, as far as it is.
     pub(crate) fn backs(&self) -> Arc<[Option<Back>]> {
         Arc::clone(&self.backs)
+    }
+
+    /// Takes newer system files over.
+    pub(crate) fn reload(&self, read: ReadSystem, present: System) -> Reload {
+        Reload {
+            read,
+            present: Mutex::new(present),
+            workers: self.workers(),
+            memberships: self.memberships.clone(),
+            stores: self.stores.clone(),
+            tellers: self.tellers.clone(),
+        }
     }
 
     /// For the supervisor.
@@ -174,7 +192,7 @@ impl Plane {
 
     /// Ends the API ports, the workers and the engine.
     pub(crate) async fn close(self) -> Result<(), NodeError> {
-        let Self { engine, mut workers, teller, .. } = self;
+        let Self { engine, mut workers, tellers, .. } = self;
         workers.end_services();
         // The status may be looked at this very moment.
         let workers = loop {
@@ -186,9 +204,7 @@ impl Plane {
         };
         let stopped = tokio::task::spawn_blocking(move || {
             workers.stop();
-            if let Some(teller) = teller {
-                teller.finish();
-            }
+            tellers.finish();
         });
         let stopped = stopped.await;
         if let Err(error) = stopped {
@@ -256,26 +272,29 @@ fn replicas_to_start(service: &Service) -> u16 {
     }
 }
 
-fn start_workers(
+/// How workers carry what the system file says.
+pub(crate) fn workers_options(
     system: &System,
     snapshot: Arc<Snapshot>,
     memberships: Memberships,
-    backs: Arc<[Option<Back>]>,
     telemetry: Option<Telemetry>,
     stores: Stores,
-) -> Result<Workers, NodeError> {
+) -> Result<WorkersOptions, NodeError> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let options = WorkersOptions {
+    Ok(WorkersOptions {
         count: system.node.workers.map_or_else(cores, usize::from),
         listen: tls::listeners(system)?,
-        backs,
+        backs: tls::backs(system)?,
         snapshot,
         memberships,
         telemetry,
         seed: seed(),
         stores,
-    };
-    Workers::start(&options).map_err(|error| match error {
+    })
+}
+
+fn start_workers(options: &WorkersOptions) -> Result<Workers, NodeError> {
+    Workers::start(options).map_err(|error| match error {
         StartError::Listen { address, source } => {
             NodeError::AddressUnusable { what: "the gateway".into(), address, source }
         }

@@ -5,8 +5,8 @@ mod log;
 mod otlp;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -27,42 +27,55 @@ const GATHER: Duration = Duration::from_millis(500);
 /// Time in which notes gather, a part of what [`NOTES_MAX`] has room for at the rate of the quickest worker.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The thread that tells. It ends when all workers have.
-#[derive(Debug)]
-pub(crate) struct Teller(JoinHandle<()>);
+/// The threads that tell: one for each system file that the node has gone by. Each ends when all workers of that
+/// have. Clones are the same threads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tellers(Arc<Mutex<Vec<JoinHandle<()>>>>);
 
-/// Starts it, where the system file asks for anything.
-pub(crate) fn start(
-    system: &System,
-    snapshot: &Arc<Snapshot>,
-) -> Result<Option<(Telemetry, Teller)>, NodeError> {
-    let asked = &system.telemetry;
-    if asked.access_log.is_none() && asked.traces.is_none() {
-        return Ok(None);
+impl Tellers {
+    /// Starts one, where the system file asks for anything.
+    pub(crate) fn start(
+        &self,
+        system: &System,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Option<Telemetry>, NodeError> {
+        let asked = &system.telemetry;
+        if asked.access_log.is_none() && asked.traces.is_none() {
+            return Ok(None);
+        }
+        let failed = |attempt| move |source: io::Error| NodeError::System { attempt, source };
+        let log = asked.access_log.as_ref().map(|log| Log::open(&log.to)).transpose();
+        let log = log.map_err(failed("open the access log"))?;
+        let exporter =
+            asked.traces.as_ref().map(|traces| Exporter::new(traces.otlp, &system.name)).transpose();
+        let exporter = exporter.map_err(failed("start the runtime of the exporter"))?;
+        let (notes, told) = mpsc::sync_channel(NOTES_MAX);
+        let telemetry = Telemetry {
+            log: asked.access_log.as_ref().map_or(Share::NONE, |log| log.sample),
+            traces: asked.traces.as_ref().map(|traces| traces.sample),
+            notes,
+        };
+        let names = Names(Arc::clone(snapshot));
+        let tell = move || tell(&told, log, exporter, &names);
+        let thread = thread::Builder::new().name("telemetry".into()).spawn(tell);
+        let thread = thread.map_err(failed("start the thread of the access log"))?;
+        let mut threads = self.threads();
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(thread);
+        Ok(Some(telemetry))
     }
-    let failed = |attempt| move |source: io::Error| NodeError::System { attempt, source };
-    let log = asked.access_log.as_ref().map(|log| Log::open(&log.to)).transpose();
-    let log = log.map_err(failed("open the access log"))?;
-    let exporter = asked.traces.as_ref().map(|traces| Exporter::new(traces.otlp, &system.name)).transpose();
-    let exporter = exporter.map_err(failed("start the runtime of the exporter"))?;
-    let (notes, told) = mpsc::sync_channel(NOTES_MAX);
-    let telemetry = Telemetry {
-        log: asked.access_log.as_ref().map_or(Share::NONE, |log| log.sample),
-        traces: asked.traces.as_ref().map(|traces| traces.sample),
-        notes,
-    };
-    let names = Names(Arc::clone(snapshot));
-    let tell = move || tell(&told, log, exporter, &names);
-    let thread = thread::Builder::new().name("telemetry".into()).spawn(tell);
-    Ok(Some((telemetry, Teller(thread.map_err(failed("start the thread of the access log"))?))))
-}
 
-impl Teller {
     /// Waits until all is told. The workers must have ended.
     pub(crate) fn finish(self) {
-        if self.0.join().is_err() {
-            tracing::error!("the thread that writes the access log has panicked");
+        for thread in self.threads().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("the thread that writes the access log has panicked");
+            }
         }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

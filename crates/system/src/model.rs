@@ -54,7 +54,7 @@ pub struct System {
 }
 
 /// The process that runs a system.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// The folder for what must last.
     pub data: PathBuf,
@@ -77,7 +77,7 @@ pub struct Node {
 pub struct Token(String);
 
 /// A program.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Its name.
     pub name: String,
@@ -113,7 +113,7 @@ pub struct ServiceTls {
 }
 
 /// Where the replicas of a service come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The node starts them.
     Run(Run),
@@ -122,7 +122,7 @@ pub enum Source {
 }
 
 /// How replicas are started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     /// A line for `sh -c`, run in `dir` before the first start; once per distinct line and folder.
     pub build: Option<String>,
@@ -137,7 +137,7 @@ pub struct Run {
 }
 
 /// How a replica is probed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// By what.
     pub probe: Probe,
@@ -246,7 +246,7 @@ pub struct Engine {
 }
 
 /// Where services keep state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// Its name.
     pub name: String,
@@ -266,7 +266,7 @@ pub struct Outbox {
 }
 
 /// Where services publish and subscribe.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
     /// Its name.
     pub name: String,
@@ -281,7 +281,7 @@ pub struct Topics {
 }
 
 /// Where services take leases.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locks {
     /// Its name.
     pub name: String,

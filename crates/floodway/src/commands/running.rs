@@ -14,11 +14,21 @@ use crate::failure::Failure;
 
 /// Reads a system file with this process's environment and the engines there are.
 pub(super) fn system(file: &SystemFile, profile: Option<&str>) -> Result<System, Failure> {
-    let env = |name: &str| std::env::var(name).ok();
-    let mut system = floodway_system::load(&file.path, profile, &env, floodway_node::ENGINES)
-        .map_err(|found| mistake(&found))?;
+    let mut system = read(file, profile).map_err(|found| mistake(&found))?;
     make_absolute(&mut system).context("could not find the present folder")?;
     Ok(system)
+}
+
+/// The same in plain words, for a node that runs.
+pub(super) fn system_again(file: &SystemFile, profile: Option<&str>) -> Result<System, String> {
+    let mut system = read(file, profile).map_err(|found| found.to_string())?;
+    make_absolute(&mut system).map_err(|error| error.to_string())?;
+    Ok(system)
+}
+
+fn read(file: &SystemFile, profile: Option<&str>) -> Result<System, Mistakes> {
+    let env = |name: &str| std::env::var(name).ok();
+    floodway_system::load(&file.path, profile, &env, floodway_node::ENGINES)
 }
 
 /// Children run in other folders, so a path must mean the same there.

@@ -1,16 +1,17 @@
 //! `floodway up`
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use floodway_node::load::Outcome;
 use floodway_node::node::find_load;
 use floodway_node::supervisor::Line;
-use floodway_node::{Node, Options, Progress};
+use floodway_node::{Node, Options, Progress, ReadSystem};
 use floodway_system::{NamedLoad, System};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -20,6 +21,8 @@ use crate::console::{Console, View, Viewer};
 use crate::failure::Failure;
 use crate::logging;
 
+/// How often a system file that is watched is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Pause between two lines about a load where there is no progress bar.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -44,9 +47,10 @@ pub(super) fn run(up: &Up, form: LogForm) -> Result<ExitCode, Failure> {
 async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new().context("could not listen for signals")?;
     let (progress, building) = mpsc::channel(64);
-    let options = Options { build: !up.no_build, output: console.lines(), progress };
+    let options = Options { build: !up.no_build, output: console.lines(), progress, read: read_again(up) };
     let viewer = console.viewer();
     let schemes = schemes(&system);
+    let changes = Changes { watched: up.watch.then(|| system.file.clone()) };
     let node = tokio::select! {
         node = Box::pin(Node::start(system, options)) => Box::new(node?),
         never = show_builds(building, &viewer) => match never {},
@@ -60,6 +64,7 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
         verdict = Box::pin(work(&node, up, console)) => verdict,
         () = node.told_to_stop() => Ok(interrupted(up, "the admin API")),
         name = signals.next() => Ok(interrupted(up, name)),
+        failed = Box::pin(changes.reload(&node)) => failed.map(|never| match never {}),
     };
     tokio::select! {
         stopped = Box::pin((*node).stop()) => stopped?,
@@ -72,6 +77,12 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
     }
     tracing::info!("stopped");
     verdict
+}
+
+/// Reads the system file as the command line says, at any time.
+fn read_again(up: &Up) -> ReadSystem {
+    let (file, profile) = (up.file.clone(), up.profile.clone());
+    ReadSystem::new(move || super::running::system_again(&file, profile.as_deref()))
 }
 
 /// How the gateway is spoken to on each of its addresses.
@@ -158,6 +169,42 @@ async fn show_builds(mut building: mpsc::Receiver<Line>, viewer: &Viewer) -> Inf
         viewer.show(View::Building(format!("{}: {}", line.from, line.text)));
     }
     std::future::pending().await
+}
+
+/// Wishes for the system file to be read again.
+#[derive(Debug)]
+struct Changes {
+    /// Looked at, where that is wished.
+    watched: Option<PathBuf>,
+}
+
+impl Changes {
+    /// Has the node read it whenever SIGHUP comes, or it has changed.
+    async fn reload(self, node: &Node) -> Result<Infallible, Failure> {
+        let mut hangup = signal(SignalKind::hangup()).context("could not listen for SIGHUP")?;
+        let mut seen = self.mark();
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if self.watched.is_some() => {
+                    let now = self.mark();
+                    if now == seen {
+                        continue;
+                    }
+                    seen = now;
+                }
+            }
+            if let Err(error) = node.reload().await {
+                tracing::error!(%error, help = error.mend(), "the system file is not taken over");
+            }
+        }
+    }
+
+    /// Differs once the file does; a file that is being replaced may be gone for a moment.
+    fn mark(&self) -> Option<(SystemTime, u64)> {
+        let metadata = std::fs::metadata(self.watched.as_ref()?).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    }
 }
 
 /// Ctrl-C and what service managers send.

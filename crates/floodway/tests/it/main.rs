@@ -10,8 +10,10 @@
 mod commands;
 mod life;
 mod loads;
+mod lossless;
 mod metrics;
 mod orphans;
+mod reload;
 mod service;
 mod support;
 mod telemetry;

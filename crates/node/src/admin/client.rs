@@ -55,6 +55,11 @@ impl Client {
         answer["restarted"].as_u64().ok_or_else(|| self.silent("it does not say how many were restarted"))
     }
 
+    /// Has the node read its system file again; returns once that has happened.
+    pub async fn reload(&self) -> Result<(), NodeError> {
+        self.ask(Method::POST, "/reload").await.map(drop)
+    }
+
     /// Takes responses out of the HTTP cache; returns how many.
     pub async fn purge(&self, purge: &Purge) -> Result<u64, NodeError> {
         let body = self.ask(Method::POST, &format!("/purge?{}", purge::query(purge))).await?;
