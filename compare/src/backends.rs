@@ -1,4 +1,5 @@
-//! What the proxies carry requests to: three ports of one nginx, a JSON body from memory.
+//! What the proxies carry requests to: three ports of one nginx, a JSON body from memory. `/body` answers once the
+//! request's body is there.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -61,10 +62,12 @@ http {{
   open_file_cache max=10;
   server {{
 {listens}    location / {{ {answer} }}
+    location = /body {{ proxy_pass http://{first}/; }}
   }}
 }}
 ",
         folder = folder.display(),
+        first = addresses.first().map(ToString::to_string).unwrap_or_default(),
     )
 }
 

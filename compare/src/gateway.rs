@@ -18,6 +18,9 @@ use crate::{Gateway, certificates, fair, table, wrk};
 /// Of all requests, how many may fail before figures mean nothing: one in a thousand.
 const FAILED_MAX: u64 = 1_000;
 
+/// Room that a proxy has for client connections.
+const CONNECTIONS_MAX: u32 = 4_096;
+
 /// A peer that runs.
 #[derive(Debug)]
 struct Started {
@@ -49,6 +52,7 @@ pub(crate) fn run(options: &Gateway) -> Result<()> {
             floodway: &options.floodway,
             balance: &options.balance,
             body: options.body,
+            connections: CONNECTIONS_MAX,
         };
         match (peer.version)(&setup) {
             Ok(version) => started.push(start(peer, version, &setup)?),
@@ -75,7 +79,7 @@ fn loaded(peer: Peer, listen: SocketAddr, front: Front) -> SocketAddr {
 }
 
 /// What passes bytes on speaks nothing but what the backends speak.
-fn chosen(only: &[String], front: Front) -> Result<Vec<Peer>> {
+pub(crate) fn chosen(only: &[String], front: Front) -> Result<Vec<Peer>> {
     if let Some(unknown) = only.iter().find(|name| !PEERS.iter().any(|peer| peer.name == name.as_str())) {
         bail!("there is no peer `{unknown}`; there are {}", PEERS.map(|peer| peer.name).join(", "));
     }
@@ -113,7 +117,7 @@ fn measure(one: &Started, options: &Gateway, cores: Cores, seconds: u32, log: &P
     let load = match front {
         Front::Http1 => wrk::run(cores.for_rest("wrk"), one.loaded, connections, seconds),
         front => {
-            let width = Width { connections, streams };
+            let width = Width { connections, streams, rate: None };
             h2load::run(cores.for_rest("h2load"), one.loaded, front, width, seconds, log)
         }
     };

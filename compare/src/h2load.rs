@@ -17,6 +17,8 @@ pub(crate) struct Width {
     pub(crate) connections: u32,
     /// Requests at once on each connection; HTTP/1.1 has one.
     pub(crate) streams: u32,
+    /// Requests a second on each connection; as many as can be without.
+    pub(crate) rate: Option<u32>,
 }
 
 /// Keeps the connections busy for some seconds. `log` is written and read again.
@@ -35,6 +37,7 @@ pub(crate) fn run(
     command.args((!front.is_http2()).then_some("--h1"));
     command.args(["-t", "1", "-c", &width.connections.to_string(), "-m", &streams.to_string()]);
     command.args(["-D", &seconds.to_string(), &format!("--log-file={}", log.display())]);
+    command.args(width.rate.map(|rate| format!("--rps={rate}")));
     let scheme = if front.is_tls() { "https" } else { "http" };
     command.arg(format!("{scheme}://{target}/")).stdin(Stdio::null());
     let output = command.output().context("cannot start h2load; `cargo xtask packages` installs it")?;

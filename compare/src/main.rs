@@ -14,6 +14,7 @@ mod figures;
 mod front;
 mod gateway;
 mod h2load;
+mod idle;
 mod peers;
 mod pump;
 mod served;
@@ -50,6 +51,8 @@ enum What {
     Engine(Engine),
     /// The score of the HTTP cache in the public suite http-tests/cache-tests.
     CacheSuite(CacheSuite),
+    /// What idle connections cost, and what others notice of slow clients.
+    Idle(Idle),
     /// Scores of independent suites, for proxies beside each other.
     Suites(Suites),
     /// Pass bytes on without looking at them: the limit for a proxy. Started by `gateway`.
@@ -119,6 +122,29 @@ struct CacheSuite {
     floodway: PathBuf,
 }
 
+/// How idle and slow clients are compared.
+#[derive(Debug, Clone, Args)]
+struct Idle {
+    /// Idle connections.
+    #[arg(long, default_value_t = 10_000)]
+    connections: u32,
+    /// Slow clients: a third with slow heads, a third with slow bodies, a third with slow readers.
+    #[arg(long, default_value_t = 1_000)]
+    slow: u32,
+    /// Requests a second of the others.
+    #[arg(long, default_value_t = 2_000)]
+    rate: u32,
+    /// Seconds of the steady load without the slow clients, and beside them.
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+    /// Compare only these, as in `nginx,floodway`.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// The floodway program to measure.
+    #[arg(long, default_value = "target/release/floodway")]
+    floodway: PathBuf,
+}
+
 /// How independent suites are run.
 #[derive(Debug, Clone, Args)]
 struct Suites {
@@ -153,6 +179,7 @@ fn main() -> Result<()> {
         Some(What::Gateway(options)) => gateway::run(&options),
         Some(What::Engine(options)) => engine::run(&options, Build::Release),
         Some(What::CacheSuite(suite)) => cache_suite::run(&suite),
+        Some(What::Idle(options)) => idle::run(&options),
         Some(What::Suites(options)) => suites::run(&options),
         Some(What::Pump(pump)) => pump::run(pump.listen, &pump.to),
         None if cli.tiny => tiny(),
@@ -171,7 +198,9 @@ fn tiny() -> Result<()> {
     let tiny = Gateway { rounds: 1, seconds: 1, connections: 8, ..Gateway::parse_from_nothing() };
     gateway::run(&Gateway { only, ..tiny.clone() })?;
     let only = ["floodway", "nginx", "haproxy"].map(str::to_owned).to_vec();
-    gateway::run(&Gateway { only, front: Front::TlsHttp2, ..tiny })?;
+    gateway::run(&Gateway { only: only.clone(), front: Front::TlsHttp2, ..tiny })?;
+    let few = Idle { connections: 200, slow: 30, seconds: 1, ..Idle::parse_from_nothing() };
+    idle::run(&Idle { only, ..few })?;
     engine::run(&Engine { seconds: 0.2, ..Engine::parse_from_nothing() }, Build::Debug)?;
     let proxies = vec!["floodway".to_owned()];
     let only = suites::QUICK.to_vec();
@@ -188,6 +217,7 @@ trait Defaults: Args {
 
 impl Defaults for Gateway {}
 impl Defaults for Engine {}
+impl Defaults for Idle {}
 impl Defaults for Suites {}
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) balance: &'a str,
     /// Bytes of each answer's body.
     pub(crate) body: usize,
+    /// Room for client connections.
+    pub(crate) connections: u32,
 }
 
 /// What all peers can do.

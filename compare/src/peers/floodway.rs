@@ -38,10 +38,12 @@ services:
   backend: {{ at: [{backends}], balance: {balance} }}
 gateway:
   listen: [{listen}]
+  limits: {{ connections: {connections} }}
 {tls}  routes:
     - match: {{ path: \"/*\" }}
       to: backend
 ",
+        connections = setup.connections,
         backends = backends.join(", "),
         balance = setup.balance,
     )

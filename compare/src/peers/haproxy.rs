@@ -31,6 +31,8 @@ fn config(setup: &Setup<'_>) -> String {
     format!(
         "global
   nbthread 1
+  maxconn {connections}
+  no strict-limits
 defaults
   mode http
   timeout connect 5s
@@ -44,6 +46,7 @@ backend backends
   balance {balance}
 {servers}",
         listen = setup.listen,
+        connections = setup.connections,
         tls = tls,
         balance = if setup.balance == "least-requests" { "leastconn" } else { "roundrobin" },
     )

@@ -18,6 +18,7 @@ fn command(setup: &Setup<'_>) -> Result<Command> {
     Ok(command)
 }
 
+/// It closes idle connections as soon as few of its places are left, so there are twice as many.
 fn config(setup: &Setup<'_>) -> String {
     let servers = setup.backends.iter().map(|address| format!("    server {address};\n"));
     let servers = servers.collect::<Vec<_>>().concat();
@@ -40,7 +41,7 @@ fn config(setup: &Setup<'_>) -> String {
         "daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
   access_log off;
   upstream backends {{
@@ -59,6 +60,7 @@ http {{
 }}
 ",
         listen = setup.listen,
+        connections = 2 * setup.connections,
         least = if setup.balance == "least-requests" { "    least_conn;\n" } else { "" },
     )
 }
