@@ -51,6 +51,9 @@ pub(crate) enum Command {
     /// Have a running node read its system file again, without losing a request.
     #[command(after_long_help = RELOAD_EXAMPLES)]
     Reload(Reload),
+    /// Let a running node become the program that lies at its path now, without losing a request.
+    #[command(after_long_help = UPGRADE_EXAMPLES)]
+    Upgrade(Upgrade),
     /// Take responses out of the HTTP cache of a running node.
     #[command(after_long_help = PURGE_EXAMPLES)]
     Purge(Purge),
@@ -95,6 +98,9 @@ pub(crate) struct Up {
     /// Read the system file again whenever it changes, as `floodway reload` does.
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Listen on the sockets that are left on the standard input. Given by the program before.
+    #[arg(long, hide = true)]
+    pub(crate) take_over: bool,
     /// Print warnings only: neither what replicas print, nor the table.
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -179,6 +185,20 @@ everything stays as it was.";
 
 #[derive(Debug, Args)]
 pub(crate) struct Reload {
+    #[command(flatten)]
+    pub(crate) node: RunningNode,
+}
+
+const UPGRADE_EXAMPLES: &str = "\
+Examples:
+  cp floodway.new /usr/local/bin/floodway.tmp && mv /usr/local/bin/floodway.tmp /usr/local/bin/floodway
+  floodway upgrade                  the same as SIGUSR2, and waits until all replicas are ready
+
+The system file is read anew, so this brings every change of it too. Where the new program does not accept \
+it, nothing changes.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Upgrade {
     #[command(flatten)]
     pub(crate) node: RunningNode,
 }

@@ -11,6 +11,7 @@ mod restart;
 mod running;
 mod status;
 mod up;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Drain(drain) => drain::run(&drain),
         Command::Reload(reload) => reload::run(&reload),
         Command::Restart(restart) => restart::run(&restart),
+        Command::Upgrade(upgrade) => upgrade::run(&upgrade),
         Command::Purge(purge) => purge::run(&purge),
         Command::Completions(completions) => Ok(completions::run(&completions)),
         Command::Guard => guard::run(),

@@ -34,6 +34,8 @@ use crate::tls::Back;
 /// Where a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
+    /// Lets connections wait in the queue.
+    Waiting,
     /// Takes connections.
     Serving,
     /// Takes no more, and finishes what it has.

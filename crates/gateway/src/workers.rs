@@ -93,6 +93,8 @@ type Make = Box<dyn FnOnce() -> Worker + Send>;
 #[derive(Debug)]
 pub struct Workers {
     addresses: Vec<SocketAddr>,
+    /// The same sockets that the workers listen on, for whoever comes after.
+    sockets: Mutex<Vec<StdListener>>,
     phase: watch::Sender<Phase>,
     shutdown: CancellationToken,
     present: Mutex<Present>,
@@ -163,18 +165,32 @@ impl WorkerContext {
 impl Workers {
     /// Binds all addresses and starts the threads.
     pub fn start(options: &WorkersOptions) -> Result<Self, StartError> {
+        Self::begin(options, Vec::new(), Phase::Serving)
+    }
+
+    /// The same with sockets that listen already, of a program that went before. Those for addresses that
+    /// are not asked for are closed. Connections wait in the queues for [`Workers::open`].
+    pub fn take_over(options: &WorkersOptions, inherited: Vec<StdListener>) -> Result<Self, StartError> {
+        Self::begin(options, inherited, Phase::Waiting)
+    }
+
+    fn begin(
+        options: &WorkersOptions,
+        inherited: Vec<StdListener>,
+        phase: Phase,
+    ) -> Result<Self, StartError> {
         let count = options.count.max(1);
-        let (addresses, mut listeners) = bind(&options.listen, count)?;
-        let (phase, _) = watch::channel(Phase::Serving);
+        let Bound { addresses, sockets, listeners } = bind(&options.listen, count, inherited)?;
+        let (phase, _) = watch::channel(phase);
         let mut workers = Self {
             addresses,
+            sockets: Mutex::new(sockets),
             phase,
             shutdown: CancellationToken::new(),
             present: Mutex::new(Present::new(options)),
             threads: Vec::with_capacity(count),
         };
-        for index in 0..count {
-            let listeners = listeners.iter_mut().map(|of_address| of_address.remove(0)).collect();
+        for (index, listeners) in listeners.into_iter().enumerate() {
             workers.start_thread(index, listeners, options)?;
         }
         Ok(workers)
@@ -183,6 +199,23 @@ impl Workers {
     /// Where requests are taken, with the ports that were chosen.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Takes connections from now on, where it has waited for that.
+    pub fn open(&self) {
+        self.phase.send_if_modified(|phase| {
+            let is_waiting = *phase == Phase::Waiting;
+            if is_waiting {
+                *phase = Phase::Serving;
+            }
+            is_waiting
+        });
+    }
+
+    /// The sockets that the workers listen on. As long as somebody holds them, connections wait in their
+    /// queues though no worker takes any. Nothing where they were taken before.
+    pub fn take_sockets(&self) -> Vec<StdListener> {
+        std::mem::take(&mut self.sockets.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How many there are.
@@ -264,6 +297,7 @@ impl Workers {
     /// has ended, at most `grace` long. Returns how many connections were left.
     pub async fn drain(&self, grace: Duration) -> u64 {
         const PAUSE: Duration = Duration::from_millis(5);
+        drop(self.take_sockets());
         self.phase.send_replace(Phase::Draining);
         let wait = async {
             while self.counts().open_connections > 0 {
@@ -479,6 +513,8 @@ async fn listen(generations: Rc<Generations>, listener: Listener, mut phase: wat
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a worker cannot listen"),
     };
+    // A sender that is gone is told apart below.
+    drop(phase.wait_for(|phase| *phase >= Phase::Serving).await);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -519,25 +555,51 @@ fn take(worker: &Rc<Worker>, place: usize, stream: tokio::net::TcpStream, from: 
     }
 }
 
-/// One listener per address and worker, on the same port.
-fn bind(listen: &[Listen], count: usize) -> Result<(Vec<SocketAddr>, Vec<Vec<Listener>>), StartError> {
-    let mut bound = Vec::with_capacity(listen.len());
-    let mut listeners = Vec::with_capacity(listen.len());
+/// What is listened on.
+struct Bound {
+    addresses: Vec<SocketAddr>,
+    sockets: Vec<StdListener>,
+    /// By worker.
+    listeners: Vec<Vec<Listener>>,
+}
+
+/// At least one listener per address and worker, on the same port. Each socket that was inherited for an
+/// address is given to a worker, for it may have connections in its queue.
+fn bind(listen: &[Listen], count: usize, mut inherited: Vec<StdListener>) -> Result<Bound, StartError> {
+    let mut bound = Bound {
+        addresses: Vec::with_capacity(listen.len()),
+        sockets: Vec::new(),
+        listeners: (0..count).map(|_| Vec::new()).collect(),
+    };
     for (place, how) in listen.iter().enumerate() {
-        let wanted = how.address;
-        let listener = |socket| Listener { place, socket };
-        let failed = |source| StartError::Listen { address: wanted, source };
-        check_free(wanted).map_err(failed)?;
-        let first = bind_one(wanted).map_err(failed)?;
-        let address = first.local_addr().map_err(failed)?;
-        let mut of_address = vec![listener(first)];
-        for _ in 1..count {
-            of_address.push(listener(bind_one(address).map_err(failed)?));
+        let failed = |source| StartError::Listen { address: how.address, source };
+        let mut sockets = take_inherited(&mut inherited, how.address);
+        if sockets.is_empty() {
+            check_free(how.address).map_err(failed)?;
+            sockets.push(bind_one(how.address).map_err(failed)?);
         }
-        bound.push(address);
-        listeners.push(of_address);
+        let address = sockets[0].local_addr().map_err(failed)?;
+        while sockets.len() < count {
+            sockets.push(bind_one(address).map_err(failed)?);
+        }
+        for (index, socket) in sockets.into_iter().enumerate() {
+            bound.sockets.push(socket.try_clone().map_err(failed)?);
+            bound.listeners[index % count].push(Listener { place, socket });
+        }
+        bound.addresses.push(address);
     }
-    Ok((bound, listeners))
+    Ok(bound)
+}
+
+/// Those of them that listen on an address; with port 0, on any one port of it.
+fn take_inherited(inherited: &mut Vec<StdListener>, wanted: SocketAddr) -> Vec<StdListener> {
+    let is_it = |socket: &StdListener| {
+        let is = socket.local_addr().ok()?;
+        let is_wanted = is == wanted || (wanted.port() == 0 && is.ip() == wanted.ip());
+        is_wanted.then_some(is)
+    };
+    let Some(address) = inherited.iter().find_map(is_it) else { return Vec::new() };
+    inherited.extract_if(.., |socket| socket.local_addr().is_ok_and(|is| is == address)).collect()
 }
 
 fn bind_one(address: SocketAddr) -> io::Result<StdListener> {

@@ -9,6 +9,7 @@
 //! POST /purge?path=…                       200 with the number of responses taken out of the cache
 //! POST /reload                             200 once the system file was taken over; else 409 and why
 //! POST /reload/certificates                200 once they are read anew
+//! POST /upgrade                            202; the node drains and becomes its successor
 //! POST /stop                               202; the node drains and ends
 //! ```
 //! It listens on loopback unless the file says otherwise, and then wants `Authorization: Bearer`. A
@@ -36,6 +37,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::error::NodeError;
+use crate::handover::Successor;
 use crate::metrics;
 use crate::reload::Reload;
 use crate::status::Observer;
@@ -61,6 +63,10 @@ pub struct Admin {
     pub stop: Arc<Notify>,
     /// Takes newer system files over.
     pub(crate) reload: Arc<Reload>,
+    /// Told when the node is to give its place to its successor.
+    pub upgrade: Arc<Notify>,
+    /// Asked first whether it can.
+    pub successor: Successor,
 }
 
 // === impl Admin ===
@@ -104,6 +110,13 @@ impl Admin {
                 self.stop.notify_one();
                 json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "stopping" }))
             }
+            (&Method::POST, "/upgrade") => match self.successor.check().await {
+                Ok(()) => {
+                    self.upgrade.notify_one();
+                    json(StatusCode::ACCEPTED, &serde_json::json!({ "status": "upgrading" }))
+                }
+                Err(error) => refusal(&error),
+            },
             (&Method::POST, "/purge") => self.purge(request),
             (&Method::POST, "/reload") => match self.reload.reload().await {
                 Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "reloaded" })),
@@ -116,7 +129,7 @@ impl Admin {
                 StatusCode::NOT_FOUND,
                 "there is GET /status, GET /metrics, POST /drain/{service}/{replica}, \
                  POST /restart/{service}, POST /purge, \
-                 POST /reload, POST /reload/certificates, POST /stop",
+                 POST /reload, POST /reload/certificates, POST /upgrade, POST /stop",
             ),
         }
     }

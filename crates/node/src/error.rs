@@ -197,9 +197,7 @@ impl NodeError {
                 "look at the output of those replicas, and at `health` in the file".into()
             }
             Self::Tls { source } => source.mend().into(),
-            Self::NeedsRestart { .. } => {
-                "take these changes back, or stop the node and start it again".into()
-            }
+            Self::NeedsRestart { .. } => "take these changes back, or make them by `floodway upgrade`".into(),
             Self::LoadFailed { .. } => "see the cause; the node itself is sound".into(),
         }
     }

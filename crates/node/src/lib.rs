@@ -12,6 +12,7 @@ pub mod data;
 pub mod error;
 mod files;
 pub mod guard;
+pub mod handover;
 pub mod load;
 pub mod metrics;
 pub mod node;

@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use floodway_bench::Progress;
 use floodway_policy::Time;
@@ -22,8 +23,9 @@ use crate::data::{DataFolder, NodeFile, ReplicaPort};
 use crate::error::NodeError;
 use crate::files;
 use crate::guard::Guard;
+use crate::handover::Successor;
 use crate::load::{self, Outcome, Target};
-use crate::plane::Plane;
+use crate::plane::{self, Plane};
 use crate::reload::{ReadSystem, Reload};
 use crate::status::Observer;
 use crate::supervisor::{self, Line, Supervisor, Surroundings, Table};
@@ -39,6 +41,19 @@ pub struct Options {
     pub progress: mpsc::Sender<Line>,
     /// Reads the system file again for a reload.
     pub read: ReadSystem,
+    /// Sockets of the gateway that a program before left; see [`crate::handover`].
+    pub inherited: Vec<StdListener>,
+    /// What takes the place on an upgrade.
+    pub successor: Successor,
+}
+
+/// What a node was told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Drain and end.
+    Stop,
+    /// Give the place to the successor, which was found to accept the system file.
+    Upgrade,
 }
 
 /// A running node. Dropped before [`Node::stop`] has ended, it kills its replicas.
@@ -54,8 +69,13 @@ pub struct Node {
     observer: Observer,
     stop: Arc<Notify>,
     reload: Arc<Reload>,
+    upgrade: Arc<Notify>,
+    successor: Successor,
     output: mpsc::Sender<Line>,
 }
+
+/// Requests wait so long at most for the replicas of a successor.
+const SUCCESSION_MAX: Duration = Duration::from_secs(30);
 
 // === impl Node ===
 
@@ -67,8 +87,11 @@ impl Node {
         let clock = Clock::start();
         files::raise_limit();
         let data = DataFolder::take(&system.node.data)?;
-        for listen in system.gateway.iter().flat_map(|gateway| &gateway.listen) {
-            check_free("the gateway", listen.address)?;
+        // Sockets that listen already stay; the workers look at the other addresses themselves.
+        if options.inherited.is_empty() {
+            for listen in system.gateway.iter().flat_map(|gateway| &gateway.listen) {
+                check_free("the gateway", listen.address)?;
+            }
         }
         let guard = Arc::new(Guard::start().await?);
         if options.build {
@@ -76,7 +99,8 @@ impl Node {
             supervisor::build(&system.services, &guard, clock, progress, output).await?;
         }
         check_programs(&system)?;
-        let mut plane = Plane::start(&system, data.path()).await?;
+        let is_successor = !options.inherited.is_empty();
+        let mut plane = Plane::start(&system, data.path(), options.inherited).await?;
         let surroundings = Surroundings {
             system: system.name.clone(),
             grace: system.node.grace,
@@ -97,6 +121,7 @@ impl Node {
             traffic: plane.traffic(),
             subscriptions: plane.subscriptions(&system),
             clock,
+            start: plane::seed(),
         };
         let stop = Arc::new(Notify::new());
         let reload = Arc::new(plane.reload(options.read, system.clone()));
@@ -110,10 +135,15 @@ impl Node {
             observer,
             stop,
             reload,
+            upgrade: Arc::default(),
+            successor: options.successor,
             output: options.output,
         };
         let kept = Arc::clone(&node.guard);
         node.tasks.spawn(async move { kept.keep().await });
+        if is_successor {
+            node.open_when_ready();
+        }
         node.open_admin().await?;
         Ok(node)
     }
@@ -128,9 +158,44 @@ impl Node {
         self.plane.addresses()
     }
 
-    /// Waits until the admin API is told to stop the node.
-    pub async fn told_to_stop(&self) {
-        self.stop.notified().await;
+    /// Waits until the admin API is told to stop or upgrade the node.
+    pub async fn told(&self) -> Told {
+        tokio::select! {
+            () = self.stop.notified() => Told::Stop,
+            () = self.upgrade.notified() => Told::Upgrade,
+        }
+    }
+
+    /// What takes the place on an upgrade.
+    pub const fn successor(&self) -> &Successor {
+        &self.successor
+    }
+
+    /// Ends everything as [`Node::stop`] does, but for the gateway's sockets: connections wait in their
+    /// queues for the program that comes next.
+    pub async fn hand_over(self) -> Result<Vec<StdListener>, NodeError> {
+        let sockets = self.plane.workers().upgrade().map(|workers| workers.take_sockets());
+        self.stop().await?;
+        Ok(sockets.unwrap_or_default())
+    }
+
+    /// Connections that waited for the successor are taken once its replicas can answer.
+    fn open_when_ready(&mut self) {
+        let (mut table, workers) = (self.supervisor.table(), self.plane.workers());
+        let subscriptions = self.observer.subscriptions.clone();
+        self.tasks.spawn(async move {
+            let ready = async {
+                drop(table.wait_for(Table::all_ready).await);
+                subscriptions.all_open().await;
+            };
+            if tokio::time::timeout(SUCCESSION_MAX, ready).await.is_err() {
+                tracing::warn!(after = ?SUCCESSION_MAX, "requests are taken though not all replicas are ready");
+            }
+            if let Some(workers) = workers.upgrade() {
+                workers.open();
+            }
+            std::future::pending().await
+        });
     }
 
     /// Reads the system file again and takes it over: routes, limits, policies and certificates for connections
@@ -205,6 +270,8 @@ impl Node {
             workers: self.plane.workers(),
             stop: Arc::clone(&self.stop),
             reload: Arc::clone(&self.reload),
+            upgrade: Arc::clone(&self.upgrade),
+            successor: self.successor.clone(),
         };
         self.tasks.spawn(admin.serve(listener));
         self.data.announce(&NodeFile {

@@ -63,7 +63,11 @@ const AUDIT: &str = "audit";
 
 impl Plane {
     /// Opens the engine, starts the workers, and serves the API on a port per replica.
-    pub(crate) async fn start(system: &System, data: &Path) -> Result<Self, NodeError> {
+    pub(crate) async fn start(
+        system: &System,
+        data: &Path,
+        inherited: Vec<StdListener>,
+    ) -> Result<Self, NodeError> {
         let engine = OpenEngine::open(system, data).await?;
         let snapshot = Arc::new(system.compile());
         let memberships = Memberships::default();
@@ -72,7 +76,7 @@ impl Plane {
         let stores = stores(system, engine.as_ref());
         let options =
             workers_options(system, Arc::clone(&snapshot), memberships.clone(), telemetry, stores.clone())?;
-        let workers = Arc::new(start_workers(&options)?);
+        let workers = Arc::new(start_workers(&options, inherited)?);
         let shared = (memberships.clone(), Arc::downgrade(&workers));
         let traffic = GatewayTraffic { memberships: shared.0, workers: shared.1 };
         let mut plane = Self {
@@ -293,8 +297,10 @@ pub(crate) fn workers_options(
     })
 }
 
-fn start_workers(options: &WorkersOptions) -> Result<Workers, NodeError> {
-    Workers::start(options).map_err(|error| match error {
+fn start_workers(options: &WorkersOptions, inherited: Vec<StdListener>) -> Result<Workers, NodeError> {
+    let started =
+        if inherited.is_empty() { Workers::start(options) } else { Workers::take_over(options, inherited) };
+    started.map_err(|error| match error {
         StartError::Listen { address, source } => {
             NodeError::AddressUnusable { what: "the gateway".into(), address, source }
         }
@@ -302,8 +308,8 @@ fn start_workers(options: &WorkersOptions) -> Result<Workers, NodeError> {
     })
 }
 
-/// Differs from node to node, so that their choices do.
-fn seed() -> u64 {
+/// Differs from start to start, so that their choices do.
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }

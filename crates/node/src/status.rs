@@ -23,6 +23,8 @@ pub struct NodeStatus {
     pub system: String,
     /// Its process id.
     pub pid: u32,
+    /// Another number after each start, also where the process stays.
+    pub start: u64,
     /// Seconds since it was started.
     pub uptime_s: f64,
     /// Where it takes requests, and how many it took.
@@ -99,6 +101,8 @@ pub struct Observer {
     pub(crate) traffic: Arc<dyn Traffic>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) clock: Clock,
+    /// Tells this start from others.
+    pub(crate) start: u64,
 }
 
 /// Which services have their subscriptions open. A message published before a service has first
@@ -160,6 +164,7 @@ impl Observer {
         NodeStatus {
             system: self.system.to_string(),
             pid: std::process::id(),
+            start: self.start,
             uptime_s: now.since(Time::ZERO).as_secs_f64(),
             gateway: self.gateway(),
             routes: self.traffic.metrics().routes.iter().map(RouteStatus::new).collect(),

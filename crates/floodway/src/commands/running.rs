@@ -58,10 +58,16 @@ pub(super) fn is_name(name: &str) -> bool {
 
 /// A client of the node that runs on the file's data folder, and a runtime to use it on.
 pub(super) fn client(node: &RunningNode) -> Result<(Client, Runtime), Failure> {
+    let client = find(node)?;
+    let runtime =
+        Builder::new_current_thread().enable_all().build().context("could not start the runtime")?;
+    Ok((client, runtime))
+}
+
+/// A client of the node that runs on the file's data folder.
+pub(super) fn find(node: &RunningNode) -> Result<Client, Failure> {
     let system = system(&node.file, node.profile.as_deref())?;
     let file = data::find(&system.node.data)?;
     let token = system.node.admin_token.as_ref().map(Token::reveal).map(str::to_owned);
-    let runtime =
-        Builder::new_current_thread().enable_all().build().context("could not start the runtime")?;
-    Ok((Client { address: file.admin, token }, runtime))
+    Ok(Client { address: file.admin, token })
 }

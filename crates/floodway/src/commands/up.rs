@@ -1,6 +1,7 @@
 //! `floodway up`
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -8,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use floodway_node::handover::{self, Successor};
 use floodway_node::load::Outcome;
-use floodway_node::node::find_load;
+use floodway_node::node::{Told, find_load};
 use floodway_node::supervisor::Line;
 use floodway_node::{Node, Options, Progress, ReadSystem};
 use floodway_system::{NamedLoad, System};
@@ -38,16 +40,24 @@ pub(super) fn run(up: &Up, form: LogForm) -> Result<ExitCode, Failure> {
         .build()
         .context("could not start the runtime")?;
     // On this thread: the kernel ends replicas with the thread that started them.
-    let outcome = runtime.block_on(up_and_down(system, up, &console));
+    let outcome = runtime.block_on(up_and_down(system, up, form, &console));
     drop(runtime);
     console.finish();
     outcome
 }
 
-async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitCode, Failure> {
+async fn up_and_down(system: System, up: &Up, form: LogForm, console: &Console) -> Result<ExitCode, Failure> {
     let mut signals = Signals::new().context("could not listen for signals")?;
     let (progress, building) = mpsc::channel(64);
-    let options = Options { build: !up.no_build, output: console.lines(), progress, read: read_again(up) };
+    let inherited = if up.take_over { handover::take()? } else { Vec::new() };
+    let options = Options {
+        build: !up.no_build,
+        output: console.lines(),
+        progress,
+        read: read_again(up),
+        inherited,
+        successor: successor(up, form).context("could not find this program's path")?,
+    };
     let viewer = console.viewer();
     let schemes = schemes(&system);
     let changes = Changes { watched: up.watch.then(|| system.file.clone()) };
@@ -61,13 +71,20 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
         tracing::info!(address = %format_args!("{scheme}://{address}"), "the gateway listens");
     }
     let verdict = tokio::select! {
-        verdict = Box::pin(work(&node, up, console)) => verdict,
-        () = node.told_to_stop() => Ok(interrupted(up, "the admin API")),
-        name = signals.next() => Ok(interrupted(up, name)),
-        failed = Box::pin(changes.reload(&node)) => failed.map(|never| match never {}),
+        verdict = Box::pin(work(&node, up, console)) => End::Exit(verdict),
+        told = node.told() => match told {
+            Told::Stop => End::Exit(Ok(interrupted(up, "the admin API"))),
+            Told::Upgrade => End::Upgrade,
+        },
+        told = signals.told(node.successor()) => match told {
+            Some(name) => End::Exit(Ok(interrupted(up, name))),
+            None => End::Upgrade,
+        },
+        failed = Box::pin(changes.reload(&node)) => End::Exit(failed.map(|never| match never {})),
     };
+    let end = Box::pin(end(*node, verdict, console));
     tokio::select! {
-        stopped = Box::pin((*node).stop()) => stopped?,
+        verdict = end => verdict,
         name = signals.next() => {
             tracing::warn!(signal = name, "ended at once: requests under way are cut off");
             console.finish();
@@ -75,8 +92,45 @@ async fn up_and_down(system: System, up: &Up, console: &Console) -> Result<ExitC
             std::process::exit(1);
         }
     }
-    tracing::info!("stopped");
-    verdict
+}
+
+/// Why a node ends.
+enum End {
+    Exit(Result<ExitCode, Failure>),
+    Upgrade,
+}
+
+/// Does not return where another program takes the place.
+async fn end(node: Node, end: End, console: &Console) -> Result<ExitCode, Failure> {
+    match end {
+        End::Exit(verdict) => {
+            node.stop().await?;
+            tracing::info!("stopped");
+            verdict
+        }
+        End::Upgrade => {
+            let successor = node.successor().clone();
+            tracing::info!(program = %successor.program.display(), "draining for the upgrade");
+            let sockets = node.hand_over().await?;
+            console.finish();
+            Err(successor.become_it(&sockets).into())
+        }
+    }
+}
+
+/// This program, as it will lie at its path, with the arguments that matter to it.
+fn successor(up: &Up, form: LogForm) -> std::io::Result<Successor> {
+    let mut file = vec![up.file.path.clone().into_os_string()];
+    if let Some(profile) = &up.profile {
+        file.extend(["--profile".into(), profile.into()]);
+    }
+    let form = if form == LogForm::Json { "json" } else { "human" };
+    let mut run: Vec<OsString> = ["--log", form, "up", "--no-build", "--take-over"].map(Into::into).into();
+    run.extend(up.quiet.then(|| "--quiet".into()));
+    run.extend(up.watch.then(|| "--watch".into()));
+    run.extend(file.iter().cloned());
+    let check = std::iter::once("check".into()).chain(file).collect();
+    Ok(Successor { program: std::env::current_exe()?, check, run })
 }
 
 /// Reads the system file as the command line says, at any time.
@@ -212,13 +266,33 @@ impl Changes {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    upgrade: Signal,
 }
 
 // === impl Signals ===
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// The name of the one that ends the node; nothing for SIGUSR2, once the successor accepts the system.
+    async fn told(&mut self, successor: &Successor) -> Option<&'static str> {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return Some("SIGINT"),
+                _ = self.terminate.recv() => return Some("SIGTERM"),
+                _ = self.upgrade.recv() => {}
+            }
+            match successor.check().await {
+                Ok(()) => return None,
+                Err(error) => tracing::error!(%error, "the system is not upgraded"),
+            }
+        }
     }
 
     /// The name of the next one. Cancel safe.

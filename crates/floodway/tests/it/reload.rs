@@ -69,3 +69,15 @@ fn a_file_that_is_watched_is_read_again_once_it_changes() {
     eventually("the new route holds", || node.get("/who").0 == 404 && node.get("/env").0 == 200);
     node.stop();
 }
+
+#[test]
+fn a_program_that_does_not_accept_the_file_does_not_take_over() {
+    let node = web("replicas: 1").up_and_ready();
+    let pid = node.pid(0);
+    change(&node, "to: web", "to: wbe");
+    node.signal(Signal::USR2);
+    eventually("the log says why", || node.err().contains("did you mean `web`"));
+    change(&node, "to: wbe", "to: web");
+    assert_eq!((node.get("/who").0, node.pid(0)), (200, pid));
+    node.stop();
+}

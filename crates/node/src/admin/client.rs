@@ -60,6 +60,12 @@ impl Client {
         self.ask(Method::POST, "/reload").await.map(drop)
     }
 
+    /// Makes the node give its place to the program that lies at its path now. Returns once that accepts
+    /// the system file; the change itself follows.
+    pub async fn upgrade(&self) -> Result<(), NodeError> {
+        self.ask(Method::POST, "/upgrade").await.map(drop)
+    }
+
     /// Takes responses out of the HTTP cache; returns how many.
     pub async fn purge(&self, purge: &Purge) -> Result<u64, NodeError> {
         let body = self.ask(Method::POST, &format!("/purge?{}", purge::query(purge))).await?;
