@@ -96,6 +96,8 @@ fn measure(peer: Peer, setup: &Setup<'_>, options: &Idle) -> Result<Found> {
     steady(&served, setup.cores, options, WARM_UP_S, &log)?;
     let before = steady(&served, setup.cores, options, options.seconds, &log)?;
     let crowd = Crowd::start(served.address, options.slow);
+    // Slow readers get all at once what the kernel holds for them.
+    hold::settle();
     let during = steady(&served, setup.cores, options, options.seconds, &log)?;
     Ok(Found { name: peer.name, held, before, during, crowd: crowd.end() })
 }

@@ -22,7 +22,7 @@ pub(crate) const STEPS: [Step; 7] = [
     Step { name: "clippy", about: "no lint, on all targets", run: clippy },
     Step { name: "test", about: "unit, property, conformance and socket tests", run: test },
     Step { name: "doc", about: "the documentation builds and its examples run", run: doc },
-    Step { name: "bench", about: "every comparison runs, at a tiny size", run: bench },
+    Step { name: "bench", about: "every comparison runs, at a tiny size; quick suites pass", run: bench },
     Step { name: "acceptance", about: "the real binary, the shop's loads, faults", run: acceptance },
 ];
 

@@ -7,7 +7,7 @@ use floodway_kit::{http, pause_until};
 
 use crate::served::Served;
 
-/// Before memory is looked at: proxies give back what they do not need.
+/// Proxies give back what they do not need, and what is asked for at once is answered.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Requests that touch what a proxy needs for any of them.
 const WARM_UP: usize = 500;
@@ -31,23 +31,26 @@ pub(super) fn measure(served: &Served, count: u32) -> Result<Held> {
     for _ in 0..WARM_UP {
         ask(&mut warm)?;
     }
-    let before = settled(served);
+    settle();
+    let before = served.memory();
     let mut held = Vec::new();
     for index in 0..count {
         let mut connection = http::Connection::to(served.address)?;
         ask(&mut connection).with_context(|| format!("on connection {index}"))?;
         held.push(connection);
     }
-    let with = settled(served);
+    settle();
+    let with = served.memory();
     let lost = held.iter_mut().filter_map(|connection| ask(connection).err()).count();
     drop(held);
-    Ok(Held { count, before, with, after: settled(served), lost })
+    settle();
+    Ok(Held { count, before, with, after: served.memory(), lost })
 }
 
+/// Lets what was begun come to rest.
 #[expect(clippy::disallowed_methods, reason = "the time of another process")]
-fn settled(served: &Served) -> u64 {
+pub(super) fn settle() {
     pause_until(Instant::now() + SETTLE);
-    served.memory()
 }
 
 fn ask(connection: &mut http::Connection) -> Result<()> {

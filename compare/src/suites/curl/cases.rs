@@ -81,7 +81,7 @@ pub(super) const CASES: &[Feature] = features![
         |done| done.all(200)?.body(b"first,last")?.says("x-checksum: right")?.fine();
     "early hints (103)", "-o {body} {plain}/hints",
         |done| done.all(200)?.body(b"after hints")?.says("http/1.1 103 ")?.fine();
-    "events pass at once", "-N --max-time 2 -o {body} {plain}/events", events_passed;
+    "events pass at once", "-N --max-time 4 -o {body} {plain}/events", events_passed;
     "an answer that ends with its connection", "-o {body} {plain}/to-the-end",
         |done| done.all(200)?.file(0, FILE)?.fine();
     "redirect", "-L -o {body} {plain}/moved", |done| {
@@ -130,7 +130,7 @@ pub(super) const CASES: &[Feature] = features![
         |done| done.all(200)?.by("2")?.body(b"first,last")?.says("x-checksum: right")?.fine();
     "HTTP/2: early hints (103)", "--http2-prior-knowledge -o {body} {http2}/hints",
         |done| done.all(200)?.by("2")?.body(b"after hints")?.says("http/2 103 ")?.fine();
-    "HTTP/2: events pass at once", "--http2-prior-knowledge -N --max-time 2 -o {body} {http2}/events", events_passed;
+    "HTTP/2: events pass at once", "--http2-prior-knowledge -N --max-time 4 -o {body} {http2}/events", events_passed;
     "HTTP/2: an answer that ends with its connection", "--http2-prior-knowledge -o {body} {http2}/to-the-end",
         |done| done.all(200)?.file(0, FILE)?.fine();
     "HTTP/2: cookies", "--http2-prior-knowledge -b a=1;b=2 -o {body} {http2}/seen",
