@@ -8,7 +8,7 @@ use std::time::Duration;
 use floodway_gateway::{
     Front, FrontOptions, KeyPair, Listen, Memberships, Stores, TlsError, Workers, WorkersOptions,
 };
-use floodway_policy::balance::Balance;
+use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
@@ -48,6 +48,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             probe: ProbePolicy::default(),
             call,
             guard: GuardPolicy::default(),
+            hash: HashPolicy::default(),
+            slow_start: Duration::ZERO,
+            outlier: None,
         }],
         router: Router::new([(Pattern { host: None, path, methods: Methods::ALL }, RouteId(0))]),
         routes: vec![RoutePolicy {

@@ -66,6 +66,7 @@ pub(crate) struct ServiceCounters {
     pub(crate) failures: [Counter; FAILURES.len()],
     pub(crate) timeouts: Counter,
     pub(crate) connections: Counter,
+    pub(crate) ejections: Counter,
     pub(crate) calls: Answers,
     pub(crate) response_seconds: Histogram,
 }

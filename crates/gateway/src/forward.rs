@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use floodway_policy::ServiceId;
 use floodway_policy::admission::Class;
+use floodway_policy::balance::{Balance, HashKey, cookie};
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::{Methods, Routed};
 use floodway_policy::snapshot::{Limits, Protocol, RoutePolicy};
@@ -129,7 +131,8 @@ pub(crate) async fn send_on(
     }
     *request.version_mut() = Version::HTTP_11;
     let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
-    let standing = Standing { key: key(asker), class: class(route, header) };
+    let key = key(worker, route.call.service, asker, request.uri().path(), header);
+    let standing = Standing { key, class: class(route, header) };
     if let Some(keyed) = keyed {
         // Boxed, as it would make the future of every request as large.
         let mut response = Box::pin(keyed.answer(client, standing, request)).await?;
@@ -271,9 +274,27 @@ pub(crate) fn host_name(host: &str) -> std::borrow::Cow<'_, str> {
     if is_lower { name.into() } else { name.to_ascii_lowercase().into() }
 }
 
-pub(crate) fn key(client: IpAddr) -> u64 {
-    match client.to_canonical() {
+/// What tells a request from those that may go to another endpoint than it.
+pub(crate) fn key<'a>(
+    worker: &Worker,
+    service: ServiceId,
+    client: IpAddr,
+    path: &str,
+    header: impl Fn(&str) -> Option<&'a [u8]>,
+) -> u64 {
+    let of_client = || match client.to_canonical() {
         IpAddr::V4(address) => hash_bytes(&address.octets()),
         IpAddr::V6(address) => hash_bytes(&address.octets()),
-    }
+    };
+    let service = worker.snapshot.services.get(usize::from(service.0));
+    let Some(service) = service.filter(|service| service.balance == Balance::Hash) else {
+        return of_client();
+    };
+    let value = match &service.hash.by {
+        HashKey::ClientIp => None,
+        HashKey::Path => return hash_bytes(path.as_bytes()),
+        HashKey::Header(name) => header(name),
+        HashKey::Cookie(name) => header("cookie").and_then(|cookies| cookie(cookies, name)),
+    };
+    value.map_or_else(of_client, hash_bytes)
 }

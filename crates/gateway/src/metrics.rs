@@ -58,6 +58,8 @@ pub struct ServiceMetrics {
     pub failures: Vec<(&'static str, u64)>,
     /// Connections that were made.
     pub connections: u64,
+    /// Endpoints that were left out for what their requests came to, by all workers.
+    pub ejections: u64,
     /// Calls from inside the node.
     pub calls: ByCode,
     /// How long it took to the head of an answer, retries included.
@@ -91,6 +93,7 @@ impl Metrics {
                 *sum += counter.get();
             }
             sum.connections += service.connections.get();
+            sum.ejections += service.ejections.get();
             add(&mut sum.calls, &service.calls);
             sum.response_durations.add(&service.response_seconds);
         }
@@ -121,6 +124,7 @@ impl Metrics {
                 *sum += more;
             }
             sum.connections += service.connections;
+            sum.ejections += service.ejections;
             merge(&mut sum.calls, &service.calls);
             sum.response_durations.merge(&service.response_durations);
         }

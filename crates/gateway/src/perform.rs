@@ -353,6 +353,10 @@ impl Life {
         for ticket in cluster.take_called(service) {
             worker.queue.call(service, ticket);
         }
+        let ejections = cluster.take_ejections(service);
+        if ejections > 0 {
+            worker.counters.service(service).ejections.add(ejections.into());
+        }
         actions
     }
 

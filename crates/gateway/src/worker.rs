@@ -206,7 +206,7 @@ impl Worker {
         if let Some(membership) = self.memberships.newer(&mut seen) {
             self.seen.set(seen);
             let mut cluster = self.cluster.borrow_mut();
-            cluster.apply(&membership);
+            cluster.apply(&membership, self.clock.now());
             self.pool.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
             self.upstreams.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());
             self.streams.borrow_mut().retain(|endpoint| cluster.endpoint(endpoint).is_some());

@@ -98,6 +98,10 @@ fn services(text: &mut Text, metrics: &Metrics) {
     for service in services {
         family.sample(&[("service", &service.name)], service.connections);
     }
+    let mut family = text.family(Family::Ejections);
+    for service in services {
+        family.sample(&[("service", &service.name)], service.ejections);
+    }
     let mut family = text.family(Family::Calls);
     for service in services {
         for (code, count) in by_code(&service.calls) {

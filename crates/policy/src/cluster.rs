@@ -1,14 +1,18 @@
 //! One worker's view of all endpoints: the newest membership and what this worker has in flight.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::admission::Ticket;
 use crate::balance::{self, Balance, Choice};
 use crate::budget::Budget;
-use crate::guard::Guard;
+use crate::guard::{Guard, Outcome};
+use crate::latency::Latency;
 use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId};
+use crate::outlier::{self, OutlierPolicy, Record};
 use crate::rng::Rng;
 use crate::snapshot::{BudgetId, Snapshot};
+use crate::time::Time;
 
 /// An endpoint with what this worker knows of it.
 #[derive(Debug, Clone)]
@@ -19,16 +23,31 @@ pub struct Endpoint {
     pub in_flight: u32,
     /// What smooth weighted round robin owes it.
     pub(crate) credit: i64,
+    /// How quickly it answers.
+    pub(crate) latency: Latency,
+    /// How well it does.
+    record: Record,
+    /// When it became ready.
+    since: Time,
 }
 
 /// The endpoints of one service, with the balancer's place.
 #[derive(Debug, Clone)]
 struct Upstream {
     balance: Balance,
+    bound: u32,
+    slow_start: Duration,
+    outlier: Option<OutlierPolicy>,
     endpoints: Vec<Endpoint>,
     /// Indices of the endpoints that take new requests, in order.
     ready: Vec<u16>,
     turn: usize,
+    /// The first of those that are left out comes back then.
+    returns: Time,
+    /// The outcomes of an interval are compared then.
+    compares: Time,
+    /// Ejections that were not told yet.
+    ejections: u32,
 }
 
 /// The endpoints of all services as one worker sees them.
@@ -50,9 +69,15 @@ impl Cluster {
             .iter()
             .map(|service| Upstream {
                 balance: service.balance,
+                bound: service.hash.bound,
+                slow_start: service.slow_start,
+                outlier: service.outlier,
                 endpoints: Vec::new(),
                 ready: Vec::new(),
                 turn: rng.below(1 << 16) as usize,
+                returns: Time::NEVER,
+                compares: Time::ZERO,
+                ejections: 0,
             })
             .collect();
         let guards = snapshot.services.iter().map(|service| Guard::new(service.guard, workers));
@@ -81,9 +106,9 @@ impl Cluster {
     }
 
     /// Takes over a newer picture. What is in flight on an incarnation that stays is kept.
-    pub fn apply(&mut self, membership: &Membership) {
+    pub fn apply(&mut self, membership: &Membership, now: Time) {
         for (upstream, members) in self.upstreams.iter_mut().zip(&membership.services) {
-            upstream.apply(members);
+            upstream.apply(members, now);
         }
     }
 
@@ -94,18 +119,32 @@ impl Cluster {
         service: ServiceId,
         key: u64,
         tried: &[EndpointId],
+        now: Time,
         rng: &mut Rng,
     ) -> Option<EndpointId> {
         let upstream = self.upstreams.get_mut(usize::from(service.0))?;
-        if upstream.ready.is_empty() {
-            return None;
+        if now >= upstream.returns {
+            upstream.list_ready(now);
         }
-        let choice = Choice { ready: &upstream.ready, tried, key };
-        let index =
-            balance::pick(upstream.balance, &mut upstream.endpoints, choice, &mut upstream.turn, rng)?;
+        let index = upstream.pick(key, tried, now, rng)?;
         let endpoint = &mut upstream.endpoints[index];
         endpoint.in_flight += 1;
         Some(endpoint.member.id)
+    }
+
+    /// What became of a request on an endpoint.
+    pub(crate) fn report(&mut self, id: EndpointId, outcome: Outcome, now: Time) {
+        if let Some(upstream) = self.upstreams.get_mut(usize::from(id.service.0))
+            && let Some(index) = upstream.index(id)
+        {
+            upstream.report(index, outcome, now);
+        }
+    }
+
+    /// How many endpoints of a service were left out since this was last asked.
+    pub fn take_ejections(&mut self, service: ServiceId) -> u32 {
+        let upstream = self.upstreams.get_mut(usize::from(service.0));
+        upstream.map_or(0, |upstream| core::mem::take(&mut upstream.ejections))
     }
 
     /// Ends what [`Cluster::begin`] began. An incarnation that is gone is none of our business any more.
@@ -145,10 +184,30 @@ impl Cluster {
     }
 }
 
+// === impl Endpoint ===
+
+/// Of its share, one that has just become ready gets this at first.
+const FIRST_SHARE: f64 = 0.1;
+
+impl Endpoint {
+    fn is_ready(&self) -> bool {
+        self.member.state == EndpointState::Ready
+    }
+
+    /// Whether it may have this request: as likely as the part of the slow start that is over.
+    fn is_warm(&self, slow_start: Duration, now: Time, rng: &mut Rng) -> bool {
+        let age = now.since(self.since);
+        age >= slow_start || {
+            let part = age.as_secs_f64() / slow_start.as_secs_f64();
+            rng.unit() < FIRST_SHARE + (1.0 - FIRST_SHARE) * part
+        }
+    }
+}
+
 // === impl Upstream ===
 
 impl Upstream {
-    fn apply(&mut self, members: &[Member]) {
+    fn apply(&mut self, members: &[Member], now: Time) {
         let endpoints = members
             .iter()
             .map(|member| {
@@ -157,17 +216,84 @@ impl Upstream {
                     member: member.clone(),
                     in_flight: known.map_or(0, |known| known.in_flight),
                     credit: known.map_or(0, |known| known.credit),
+                    latency: known.map(|known| known.latency).unwrap_or_default(),
+                    record: known.map(|known| known.record).unwrap_or_default(),
+                    since: known.filter(|known| known.is_ready()).map_or(now, |known| known.since),
                 }
             })
             .collect();
         self.endpoints = endpoints;
+        self.list_ready(now);
+    }
+
+    /// Those that take requests: ready, and not left out unless too few would be left.
+    fn list_ready(&mut self, now: Time) {
+        let ready = |endpoint: &&Endpoint| endpoint.is_ready();
+        let all = self.endpoints.iter().filter(ready).count();
+        let out = self.endpoints.iter().filter(ready).filter(|endpoint| endpoint.record.is_out(now)).count();
+        let panic = self.outlier.map_or(0, |policy| usize::from(policy.panic));
+        let panics = (all - out) * 100 < all * panic;
+        let takes = |endpoint: &Endpoint| endpoint.is_ready() && (panics || !endpoint.record.is_out(now));
         self.ready.clear();
-        self.ready.extend(
-            (0_u16..)
-                .zip(&self.endpoints)
-                .filter(|(_, endpoint)| endpoint.member.state == EndpointState::Ready)
-                .map(|(index, _)| index),
-        );
+        let indexed = (0_u16..).zip(&self.endpoints);
+        self.ready.extend(indexed.filter(|(_, endpoint)| takes(endpoint)).map(|(index, _)| index));
+        let out = self.endpoints.iter().filter(|endpoint| endpoint.record.is_out(now));
+        self.returns = out.map(|endpoint| endpoint.record.until()).min().unwrap_or(Time::NEVER);
+    }
+
+    fn pick(&mut self, key: u64, tried: &[EndpointId], now: Time, rng: &mut Rng) -> Option<usize> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let Self { balance, bound, endpoints, ready, turn, slow_start, .. } = self;
+        let mut choice = Choice { ready, tried, key, bound: *bound, but: None, now };
+        let picked = balance::pick(*balance, endpoints, choice, turn, rng)?;
+        let endpoint = &endpoints[picked];
+        // One that has just become ready gets less at first: it gives way to another as often as it should.
+        if !balance.is_by_key() && !endpoint.is_warm(*slow_start, now, rng) {
+            choice.but = Some(endpoint.member.id);
+            return balance::pick(*balance, endpoints, choice, turn, rng).or(Some(picked));
+        }
+        Some(picked)
+    }
+
+    fn report(&mut self, index: usize, outcome: Outcome, now: Time) {
+        if let Outcome::Answered(took) = outcome {
+            self.endpoints[index].latency.observe(took, now);
+        }
+        let Some(policy) = self.outlier else { return };
+        if self.endpoints[index].record.observe(outcome, &policy) {
+            self.eject(index, &policy, now);
+        }
+        if now >= self.compares {
+            let is_first = self.compares == Time::ZERO;
+            self.compares = now.after(policy.interval);
+            if !is_first {
+                self.compare(&policy, now);
+            }
+        }
+    }
+
+    fn compare(&mut self, policy: &OutlierPolicy, now: Time) {
+        let records = self.endpoints.iter().map(|endpoint| &endpoint.record).enumerate();
+        for index in outlier::outliers(records, policy) {
+            self.eject(index, policy, now);
+        }
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.record.begin_interval(now));
+    }
+
+    /// Leaves one out, unless too many are.
+    fn eject(&mut self, index: usize, policy: &OutlierPolicy, now: Time) {
+        let ready = self.endpoints.iter().filter(|endpoint| endpoint.is_ready());
+        let (all, out) = ready
+            .fold((0, 0), |(all, out), endpoint| (all + 1, out + usize::from(endpoint.record.is_out(now))));
+        let most = (all * usize::from(policy.share) / 100).max(1);
+        if self.endpoints[index].record.is_out(now) || out >= most || out + 1 >= all {
+            return;
+        }
+        self.endpoints[index].record.eject(policy, now);
+        self.ejections += 1;
+        self.list_ready(now);
     }
 
     fn index(&self, id: EndpointId) -> Option<usize> {
@@ -179,3 +305,6 @@ impl Upstream {
         self.endpoints.iter().position(is_it)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -384,7 +384,7 @@ impl Exchange {
     fn reply(&mut self, endpoint: EndpointId, status: u16, world: &mut World<'_>) -> Actions {
         let failed = status >= 500;
         let took = world.now.since(self.sent);
-        self.report(if failed { Outcome::Failed } else { Outcome::Answered(took) }, world);
+        self.report(endpoint, if failed { Outcome::Failed } else { Outcome::Answered(took) }, world);
         let attempt = self.current();
         let is_wanted = self.call.retry.statuses.contains(status) && self.may_send_again();
         if is_wanted && self.has_tries_left(world.now) && self.can_pay(world) {
@@ -407,7 +407,7 @@ impl Exchange {
             return self.send(endpoint, true, world);
         }
         let says_nothing = failure.fault() == Fault::Client;
-        self.report(if says_nothing { Outcome::Abandoned } else { Outcome::Failed }, world);
+        self.report(endpoint, if says_nothing { Outcome::Abandoned } else { Outcome::Failed }, world);
         world.cluster.end(endpoint);
         self.failure = Some(failure);
         if self.may_retry(failure, world) { self.retry(world) } else { self.answer(failure.refusal(), world) }
@@ -456,7 +456,7 @@ impl Exchange {
 
     fn wake(&mut self, endpoint: EndpointId, world: &mut World<'_>) -> Actions {
         if world.now >= self.deadline {
-            self.report(Outcome::TimedOut, world);
+            self.report(endpoint, Outcome::TimedOut, world);
             world.cluster.end(endpoint);
             let attempt = self.current();
             return self.answer(Refusal::TimedOut, world).after(Some(Action::Cancel(attempt)));
@@ -470,7 +470,7 @@ impl Exchange {
             self.call.retry.try_timeout = None;
             return Actions::one(Action::WakeAt(self.deadline));
         }
-        self.report(Outcome::TimedOut, world);
+        self.report(endpoint, Outcome::TimedOut, world);
         world.cluster.end(endpoint);
         self.failure = Some(Failure::TryTimedOut);
         let attempt = self.current();
@@ -501,8 +501,8 @@ impl Exchange {
         if cluster.guard_mut(service).is_some_and(|guard| !guard.admit(*now)) {
             return Err(Refusal::BreakerOpen);
         }
-        let Some(endpoint) = cluster.begin(service, self.facts.key, tried, rng) else {
-            self.report(Outcome::Abandoned, world);
+        let Some(endpoint) = cluster.begin(service, self.facts.key, tried, *now, rng) else {
+            self.report_to_guard(Outcome::Abandoned, world);
             return Err(Refusal::NoEndpoint);
         };
         self.tried[usize::from(self.tries)] = endpoint;
@@ -545,7 +545,7 @@ impl Exchange {
             }
             Phase::Pausing(_) => self.end(world),
             Phase::Waiting(endpoint) | Phase::Relaying(endpoint) => {
-                self.report(Outcome::Abandoned, world);
+                self.report(endpoint, Outcome::Abandoned, world);
                 world.cluster.end(endpoint);
                 self.end(world).after(Some(Action::Cancel(attempt)))
             }
@@ -561,7 +561,12 @@ impl Exchange {
         Actions::NONE
     }
 
-    fn report(&self, outcome: Outcome, world: &mut World<'_>) {
+    fn report(&self, endpoint: EndpointId, outcome: Outcome, world: &mut World<'_>) {
+        world.cluster.report(endpoint, outcome, world.now);
+        self.report_to_guard(outcome, world);
+    }
+
+    fn report_to_guard(&self, outcome: Outcome, world: &mut World<'_>) {
         if let Some(guard) = world.cluster.guard_mut(self.call.service) {
             guard.report(outcome, world.now);
         }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::admission::PriorityPolicy;
-use crate::balance::Balance;
+use crate::balance::{Balance, HashPolicy};
 use crate::budget::BudgetPolicy;
 use crate::delivery::DeliveryPolicy;
 use crate::guard::GuardPolicy;
@@ -15,6 +15,7 @@ use crate::health::ProbePolicy;
 use crate::http_cache::CachePolicy;
 use crate::idempotency::IdempotencyPolicy;
 use crate::membership::ServiceId;
+use crate::outlier::OutlierPolicy;
 use crate::rate_limit::RateLimitPolicy;
 use crate::retry::RetryPolicy;
 use crate::routing::{RouteId, Router};
@@ -48,6 +49,12 @@ pub struct ServicePolicy {
     pub name: String,
     /// Who gets the next request.
     pub balance: Balance,
+    /// What requests are told apart by, for those balances that do.
+    pub hash: HashPolicy,
+    /// Time in which a replica that has become ready gets more and more, up to its share.
+    pub slow_start: Duration,
+    /// Which replicas are left out for what their requests come to.
+    pub outlier: Option<OutlierPolicy>,
     /// What it speaks.
     pub protocol: Protocol,
     /// How it is probed.
@@ -192,7 +199,7 @@ impl Snapshot {
 #[cfg(test)]
 pub(crate) mod test_support {
     use super::{BudgetId, CallPolicy, Protocol, ServicePolicy, Snapshot};
-    use crate::balance::Balance;
+    use crate::balance::{Balance, HashPolicy};
     use crate::budget::BudgetPolicy;
     use crate::guard::GuardPolicy;
     use crate::health::ProbePolicy;
@@ -218,6 +225,9 @@ pub(crate) mod test_support {
         let service = ServicePolicy {
             name: "api".into(),
             balance,
+            hash: HashPolicy::default(),
+            slow_start: Duration::ZERO,
+            outlier: None,
             protocol: Protocol::Http1,
             probe: ProbePolicy::default(),
             call: CALL,

@@ -58,6 +58,9 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
     ServicePolicy {
         name: service.name.clone(),
         balance: service.balance,
+        hash: service.hash.clone(),
+        slow_start: service.slow_start,
+        outlier: service.outlier,
         protocol: service.protocol,
         probe: service.health.policy,
         call: CallPolicy {

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use floodway_blocks::engine::OptionValue;
 use floodway_policy::admission::PriorityPolicy;
-use floodway_policy::balance::Balance;
+use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::IdempotencyPolicy;
+use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
@@ -91,6 +92,12 @@ pub struct Service {
     pub health: Health,
     /// Which replica gets the next request.
     pub balance: Balance,
+    /// What requests are told apart by.
+    pub hash: HashPolicy,
+    /// Time in which a replica that has become ready gets more and more.
+    pub slow_start: Duration,
+    /// Which replicas are left out for what their requests come to.
+    pub outlier: Option<OutlierPolicy>,
     /// One for each replica or address.
     pub weights: Vec<Weight>,
     /// Time for a call to it from another service.

@@ -13,11 +13,12 @@ use floodway_policy::{EndpointId, Time};
 
 use super::parse::{Field, Framing, RequestHead, ResponseHead, find, parse_response};
 use super::pump::{Broken, Pump};
+use super::serve::path;
 use super::side::{CONTINUE, READ_MAX, Side};
 use super::write::{Ending, Then};
 use super::{Served, Taken, Unserved, Visit, write};
 use crate::alarm::Alarm;
-use crate::forward::class;
+use crate::forward::{self, class};
 use crate::in_flight::InFlight;
 use crate::perform::{Attempt, Carried, Carry, Life, connected, drive, is_idempotent};
 use crate::pool::Keep;
@@ -99,10 +100,13 @@ pub(super) async fn relay(
     let trailers = !head.is_http_1_0 && write::takes_trailers(&side.bytes, fields);
     let welcome = Welcome { interim: !head.is_http_1_0, trailers };
     let asker = asker.map_or(client.peer.address, |asker| asker.address);
+    let key = {
+        let bytes = &side.bytes[..];
+        forward::key(worker, route.call.service, asker, path(head, bytes), |name| find(bytes, fields, name))
+    };
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
-    let facts =
-        Facts { key: crate::forward::key(asker), idempotent, repeatable: framing == Framing::Empty, class };
+    let facts = Facts { key, idempotent, repeatable: framing == Framing::Empty, class };
     let body = Pump::new(worker.buffers.take(), framing, framing == Framing::Chunked, route.body_max);
     let owes_100 = head.waits_for_100 && framing != Framing::Empty && side.bytes.is_empty();
     let mut request = Request {

@@ -333,7 +333,7 @@ fn find_route<'a>(
 }
 
 /// What is asked for, without its query.
-fn path<'a>(head: &RequestHead, bytes: &'a [u8]) -> &'a str {
+pub(super) fn path<'a>(head: &RequestHead, bytes: &'a [u8]) -> &'a str {
     let target = head.target.path_and_query.text(bytes);
     target.split('?').next().filter(|path| !path.is_empty()).unwrap_or("/")
 }

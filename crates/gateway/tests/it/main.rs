@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::disallowed_methods, reason = "sockets are waited for on the real clock")]
 
+mod balance;
 mod bodies;
 mod cache;
 mod connections;

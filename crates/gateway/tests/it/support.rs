@@ -9,12 +9,13 @@ use std::time::Duration;
 use floodway_gateway::telemetry::Telemetry;
 use floodway_gateway::{Back, Counts, Listen, Memberships, Stores, Workers, WorkersOptions};
 use floodway_policy::admission::PriorityPolicy;
-use floodway_policy::balance::Balance;
+use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::IdempotencyPolicy;
+use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
@@ -38,6 +39,8 @@ pub(crate) struct Builder {
     retry: RetryPolicy,
     budget: BudgetPolicy,
     guard: GuardPolicy,
+    hash: HashPolicy,
+    outlier: Option<OutlierPolicy>,
     priority: Option<PriorityPolicy>,
     rate_limit: Option<RateLimitPolicy>,
     telemetry: Option<Telemetry>,
@@ -74,6 +77,8 @@ pub(crate) fn builder() -> Builder {
         retry: RetryPolicy::default(),
         budget: BudgetPolicy::default(),
         guard: GuardPolicy::default(),
+        hash: HashPolicy::default(),
+        outlier: None,
         priority: None,
         rate_limit: None,
         listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
@@ -170,6 +175,17 @@ impl Builder {
         self
     }
 
+    /// What requests are told apart by.
+    pub(crate) fn hash(mut self, policy: HashPolicy) -> Self {
+        self.hash = policy;
+        self
+    }
+
+    pub(crate) fn outlier(mut self, policy: OutlierPolicy) -> Self {
+        self.outlier = Some(policy);
+        self
+    }
+
     pub(crate) fn rate_limit(mut self, policy: RateLimitPolicy) -> Self {
         self.rate_limit = Some(policy);
         self
@@ -209,6 +225,9 @@ impl Builder {
         let services = self.services.iter().enumerate().map(|(index, (balance, _))| ServicePolicy {
             name: format!("service-{index}"),
             balance: *balance,
+            hash: self.hash.clone(),
+            slow_start: Duration::ZERO,
+            outlier: self.outlier,
             protocol: self.protocols[index].0,
             probe: ProbePolicy::default(),
             call: call(index),

@@ -20,6 +20,7 @@ pub(super) enum Family {
     Retries,
     Failures,
     ServiceConnections,
+    Ejections,
     Calls,
     ResponseDuration,
     ReplicaReady,
@@ -118,6 +119,11 @@ impl Family {
                 "floodway_service_failures_total",
                 Counter,
                 "Attempts that brought no answer, by the reason.",
+            ),
+            Self::Ejections => (
+                "floodway_service_ejections_total",
+                Counter,
+                "Replicas that a worker left out for what their requests came to.",
             ),
             Self::ServiceConnections => {
                 ("floodway_service_connections_total", Counter, "Connections that were made to a service.")

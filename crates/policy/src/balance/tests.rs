@@ -9,7 +9,9 @@ use super::Balance;
 use crate::cluster::Cluster;
 use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight};
 use crate::rng::Rng;
+use crate::snapshot::ServicePolicy;
 use crate::snapshot::test_support::snapshot;
+use crate::time::Time;
 
 const SERVICE: ServiceId = ServiceId(0);
 
@@ -21,14 +23,20 @@ struct Fixture {
 
 impl Fixture {
     fn new(balance: Balance, weights: &[u32]) -> Self {
+        Self::of(weights, |service| service.balance = balance)
+    }
+
+    fn of(weights: &[u32], change: impl FnOnce(&mut ServicePolicy)) -> Self {
         let mut rng = Rng::new(42);
-        let mut cluster = Cluster::new(&snapshot(balance), 1, &mut rng);
-        cluster.apply(&membership(weights, 0));
+        let mut snapshot = snapshot(Balance::default());
+        change(&mut snapshot.services[0]);
+        let mut cluster = Cluster::new(&snapshot, 1, &mut rng);
+        cluster.apply(&membership(weights, 0), Time::ZERO);
         Self { cluster, rng }
     }
 
     fn begin(&mut self, key: u64, tried: &[EndpointId]) -> Option<u16> {
-        self.cluster.begin(SERVICE, key, tried, &mut self.rng).map(|id| id.slot)
+        self.cluster.begin(SERVICE, key, tried, Time::ZERO, &mut self.rng).map(|id| id.slot)
     }
 
     /// Requests that end at once; how many each slot got.
@@ -116,6 +124,24 @@ proptest! {
         }
     }
 
+    /// Whatever keys come: nobody has more in flight than the bound says, rounded up.
+    #[test]
+    fn a_bounded_hash_loads_nobody_beyond_its_bound(
+        slots in 1_usize..20,
+        bound in 100_u32..200,
+        keys in vec(0_u64..5, 1..200),
+    ) {
+        let mut fixture = Fixture::of(&std::vec![1; slots], |service| {
+            (service.balance, service.hash.bound) = (Balance::Hash, bound);
+        });
+        for (total, key) in (1_u64..).zip(keys) {
+            let slot = fixture.begin(key, &[]).unwrap();
+            let has = fixture.cluster.endpoint(id(slot, 0)).unwrap().in_flight;
+            let most = (total * u64::from(bound)).div_ceil(100 * slots as u64);
+            prop_assert!(u64::from(has) <= most, "{has} of {total}, {most} at most");
+        }
+    }
+
     #[test]
     fn ip_hash_moves_only_the_clients_of_the_endpoint_that_left(
         slots in 2_usize..20,
@@ -153,7 +179,7 @@ fn least_requests_weighs_what_is_in_flight() {
 
 #[test]
 fn random_ip_hash_and_power_of_two_use_every_endpoint_evenly() {
-    for balance in [Balance::Random, Balance::IpHash, Balance::PowerOfTwo] {
+    for balance in [Balance::Random, Balance::IpHash, Balance::Hash, Balance::PowerOfTwo, Balance::PeakEwma] {
         let counts = Fixture::new(balance, &[1; 5]).spread(50_000, 5);
         assert!(counts.iter().all(|&count| (9_400..10_600).contains(&count)), "{balance}: {counts:?}");
     }
@@ -171,10 +197,34 @@ fn power_of_two_avoids_the_busy_one_of_two() {
 fn a_new_incarnation_starts_with_nothing_in_flight() {
     let mut fixture = Fixture::new(Balance::RoundRobin, &[1]);
     assert_eq!(fixture.begin(0, &[]), Some(0));
-    fixture.cluster.apply(&membership(&[1], 0));
+    fixture.cluster.apply(&membership(&[1], 0), Time::ZERO);
     assert_eq!(fixture.cluster.endpoint(id(0, 0)).unwrap().in_flight, 1, "the same one keeps its count");
-    fixture.cluster.apply(&membership(&[1], 1));
+    fixture.cluster.apply(&membership(&[1], 1), Time::ZERO);
     assert_eq!(fixture.cluster.endpoint(id(0, 1)).unwrap().in_flight, 0);
     fixture.cluster.end(id(0, 0));
     assert_eq!(fixture.cluster.endpoint(id(0, 1)).unwrap().in_flight, 0, "a late end is not held against it");
+}
+
+#[test]
+fn a_key_stays_where_it_is_until_its_endpoint_is_full() {
+    let mut fixture = Fixture::of(&[1; 4], |service| {
+        (service.balance, service.hash.bound) = (Balance::Hash, 125);
+    });
+    let home = fixture.begin(7, &[]).unwrap();
+    fixture.cluster.end(id(home, 0));
+    assert!((0..20).all(|_| {
+        let slot = fixture.begin(7, &[]).unwrap();
+        fixture.cluster.end(id(slot, 0));
+        slot == home
+    }));
+    let slots: std::collections::BTreeSet<_> = (0..8).map(|_| fixture.begin(7, &[]).unwrap()).collect();
+    assert!(slots.len() >= 3, "what is too much goes elsewhere: {slots:?}");
+}
+
+#[test]
+fn cookies_are_found_by_their_whole_name() {
+    let found = |header: &'static str| super::cookie(header.as_bytes(), "id");
+    assert_eq!(found("a=b; id=7; c=d"), Some(&b"7"[..]));
+    assert_eq!(found("id="), Some(&b""[..]));
+    assert_eq!((found("xid=7"), found("idx=7"), found("")), (None, None, None));
 }

@@ -49,7 +49,7 @@ impl World {
             weight: Weight::ONE,
             state: EndpointState::Ready,
         });
-        cluster.apply(&Membership { services: std::vec![members.collect()] });
+        cluster.apply(&Membership { services: std::vec![members.collect()] }, Time::ZERO);
         Self { exchange: Exchange::new(call, facts), cluster, rng, now: Time::ZERO }
     }
 

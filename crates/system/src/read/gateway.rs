@@ -154,9 +154,7 @@ impl Reader<'_> {
         let key = match text.split_once(':') {
             None if text == "client-ip" => RateKey::ClientIp,
             None if text == "route" => RateKey::Route,
-            Some(("header", name)) if !name.is_empty() && name.bytes().all(is_header_byte) => {
-                RateKey::Header(name.to_ascii_lowercase())
-            }
+            Some(("header", name)) if is_token(name) => RateKey::Header(name.to_ascii_lowercase()),
             _ => {
                 let span = limit.given("key").unwrap_or(limit.span);
                 let mistake = Mistake::at(span, Code::UnknownWord, format!("unknown word `{text}`"));
@@ -275,8 +273,10 @@ fn limits(gateway: &Fields) -> Limits {
     }
 }
 
-const fn is_header_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+/// Whether a header or a cookie can have this name.
+pub(super) fn is_token(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty() && name.bytes().all(is_plain)
 }
 
 fn priority(priority: &Fields) -> PriorityPolicy {

@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use floodway_policy::Weight;
 use floodway_policy::adaptive::AdaptivePolicy;
 use floodway_policy::admission::{AdmissionPolicy, Limit};
-use floodway_policy::balance::Balance;
+use floodway_policy::balance::{Balance, HashKey, HashPolicy};
 use floodway_policy::breaker::BreakerPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
+use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::snapshot::Protocol;
 
 use super::Reader;
+use super::gateway::is_token;
 use crate::code::Code;
 use crate::mistake::Mistake;
 use crate::model::{CertificateFiles, Health, Probe, Run, Service, ServiceTls, Source};
@@ -23,6 +25,10 @@ use crate::value::{Fields, Kind, Value};
 const RUN_KEYS: [&str; 4] = ["build", "dir", "env", "replicas"];
 /// What the node itself tells a replica.
 const RESERVED: [&str; 4] = ["PORT", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "DAPR_API_TOKEN"];
+
+/// The balances that look at weights.
+const WEIGHED: [Balance; 4] =
+    [Balance::Weighted, Balance::LeastRequests, Balance::PowerOfTwo, Balance::PeakEwma];
 
 impl Reader<'_> {
     pub(super) fn services(&mut self, file: &Fields) -> Vec<Service> {
@@ -44,6 +50,9 @@ impl Reader<'_> {
             weights: self.weights(fields, balance, endpoints),
             source,
             balance: balance.unwrap_or_default(),
+            hash: self.hash(fields, balance),
+            slow_start: fields.duration("slow-start"),
+            outlier: fields.object("outlier").map(outlier),
             timeout: fields.duration("timeout"),
             guard: GuardPolicy {
                 breaker: fields.object("breaker").map(breaker),
@@ -171,12 +180,37 @@ impl Reader<'_> {
         Health { probe, policy }
     }
 
+    fn hash(&mut self, fields: &Fields, balance: Option<Balance>) -> HashPolicy {
+        let Some(hash) = fields.object("hash") else { return HashPolicy::default() };
+        if let Some(span) =
+            fields.given("hash").filter(|_| balance.is_some_and(|balance| balance != Balance::Hash))
+        {
+            let mistake = Mistake::at(span, Code::KeysDisagree, "`hash` counts only with `balance: hash`");
+            self.mistake(mistake.help("add `balance: hash`, or remove it"));
+        }
+        let text = hash.text("by");
+        let by = match text.split_once(':') {
+            None if text == "client-ip" => Some(HashKey::ClientIp),
+            None if text == "path" => Some(HashKey::Path),
+            Some(("header", name)) if is_token(name) => Some(HashKey::Header(name.to_ascii_lowercase())),
+            Some(("cookie", name)) if is_token(name) => Some(HashKey::Cookie(name.to_owned())),
+            _ => None,
+        };
+        if by.is_none() {
+            let span = hash.given("by").unwrap_or(hash.span);
+            let mistake = Mistake::at(span, Code::UnknownWord, format!("unknown word `{text}`"));
+            self.mistake(mistake.expected("expected `client-ip`, `path`, `header:NAME`, or `cookie:NAME`"));
+        }
+        HashPolicy { by: by.unwrap_or_default(), bound: hash.whole("bound") }
+    }
+
     fn weights(&mut self, fields: &Fields, balance: Option<Balance>, endpoints: usize) -> Vec<Weight> {
         let equal = vec![Weight::ONE; endpoints];
         let Some(span) = fields.given("weights") else { return equal };
-        if balance.is_some_and(|balance| balance != Balance::Weighted) {
-            let mistake =
-                Mistake::at(span, Code::KeysDisagree, "`weights` count only with `balance: weighted`");
+        if balance.is_some_and(|balance| !WEIGHED.contains(&balance)) {
+            let names: Vec<_> = WEIGHED.iter().map(|balance| format!("`{balance}`")).collect();
+            let message = format!("`weights` count only with a `balance` of {}", names.join(", "));
+            let mistake = Mistake::at(span, Code::KeysDisagree, message);
             self.mistake(mistake.help("add `balance: weighted`, or remove the weights"));
         }
         let weights = fields.list("weights");
@@ -196,6 +230,19 @@ impl Reader<'_> {
 }
 
 /// `None` where it is not known.
+fn outlier(outlier: &Fields) -> OutlierPolicy {
+    OutlierPolicy {
+        consecutive: outlier.whole("consecutive"),
+        interval: outlier.duration("interval"),
+        volume: outlier.whole("volume"),
+        slow: outlier.whole("slow"),
+        base: outlier.duration("time"),
+        max: outlier.duration("time-max"),
+        share: outlier.whole("share"),
+        panic: outlier.whole("panic"),
+    }
+}
+
 fn breaker(breaker: &Fields) -> BreakerPolicy {
     BreakerPolicy {
         percent: breaker.whole("percent"),

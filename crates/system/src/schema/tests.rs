@@ -43,6 +43,10 @@ services:
     timeout: 30s
     breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 }
     concurrency: { limit: 100, queue: 100, wait: 1s }
+    balance: hash
+    hash: { by: "cookie:id", bound: 125 }
+    slow-start: 30s
+    outlier: { consecutive: 5, interval: 10s, volume: 50, slow: 5, time: 10s, time-max: 5m, share: 50, panic: 50 }
   legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
 gateway:
   listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", tls: true, proxy-protocol: true }]

@@ -2,12 +2,12 @@
 
 use floodway_blocks::Block;
 use floodway_policy::admission::Class;
-use floodway_policy::balance::Balance;
-use floodway_policy::snapshot::Protocol;
 
 mod front;
+mod services;
 
-use self::front::{LISTEN, SERVICE_TLS, TLS};
+use self::front::{LISTEN, TLS};
+use self::services::SERVICE;
 use super::Need::{Default, Optional, Required};
 use super::idempotency::IDEMPOTENCY;
 use super::telemetry::TELEMETRY;
@@ -34,7 +34,6 @@ const CLASSES: [&str; Class::COUNT] = {
     }
     names
 };
-const WEIGHT: Shape = integer(1, 1_000_000);
 const COUNT: Shape = integer(0, COUNT_MAX);
 const EMPTY: super::Need = super::Need::Empty;
 
@@ -49,18 +48,6 @@ const fn integer(min: i64, max: i64) -> Shape {
 /// The methods that a route or a load can name.
 pub(crate) const METHODS: [&str; 9] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
-
-const PROTOCOLS: [&str; Protocol::NAMED.len()] = [Protocol::NAMED[0].0, Protocol::NAMED[1].0];
-
-const BALANCES: [&str; Balance::NAMED.len()] = {
-    let mut names = [""; Balance::NAMED.len()];
-    let mut place = 0;
-    while place < names.len() {
-        names[place] = Balance::NAMED[place].0;
-        place += 1;
-    }
-    names
-};
 
 /// The whole file.
 pub(crate) static FILE_SHAPE: Object = Object {
@@ -167,106 +154,6 @@ static API: Object = Object {
             Optional("no token is asked for"),
             "What callers must show in `dapr-api-token`; replicas get it as `DAPR_API_TOKEN`.",
         ),
-    ],
-};
-
-static SERVICE: Object = Object {
-    name: "service",
-    doc: "A program, started as often as `replicas` says, or found `at` addresses.",
-    fields: &[
-        field(
-            "build",
-            TEXT,
-            Optional("nothing to build"),
-            "Run by `sh -c` in `dir` before the start; once, where services share it.",
-        ),
-        field(
-            "run",
-            COMMAND,
-            Optional("`at` must be there"),
-            "The program and its arguments, split as a shell does but not run by one; relative to `dir`. It must listen on 127.0.0.1 at `PORT`.",
-        ),
-        field(
-            "at",
-            Shape::List { item: &ADDRESS, max: 1000 },
-            Optional("`run` must be there"),
-            "Where it listens, if it is not ours to start.",
-        ),
-        field("dir", FILE, Default("."), "The working folder of `build` and `run`, relative to the file."),
-        field(
-            "env",
-            Shape::Map { key: Form::Text, value: &LITERAL, max: 1000 },
-            Optional("empty"),
-            "Environment variables of `run`, besides those the node sets.",
-        ),
-        field("replicas", integer(1, 1000), Default("1"), "How many of it run."),
-        field("health", Shape::Object(&HEALTH), EMPTY, "How a replica is probed."),
-        field(
-            "protocol",
-            Shape::Choice(&PROTOCOLS),
-            Default("http1"),
-            "What it speaks: HTTP/1.1, or HTTP/2 (by ALPN with `tls`, else by prior knowledge), which gRPC needs.",
-        ),
-        field(
-            "tls",
-            Shape::Object(&SERVICE_TLS),
-            Optional("no TLS"),
-            "It speaks TLS; `{}` for all defaults.",
-        ),
-        field(
-            "balance",
-            Shape::Choice(&BALANCES),
-            Default("round-robin"),
-            "Which replica gets the next request.",
-        ),
-        field(
-            "weights",
-            Shape::List { item: &WEIGHT, max: 1000 },
-            Optional("all equal"),
-            "A weight for each replica or address; only with `balance: weighted`.",
-        ),
-        field("timeout", DURATION, Default("30s"), "Time for a call to it from another service."),
-        field(
-            "breaker",
-            Shape::Object(&BREAKER),
-            Optional("never opens"),
-            "Leaves it alone while it fails; `{}` for all defaults.",
-        ),
-        field(
-            "concurrency",
-            Shape::Object(&CONCURRENCY),
-            Optional("no bound"),
-            "Bounds what it gets at once; `{}` finds the bound by itself.",
-        ),
-    ],
-};
-
-static HEALTH: Object = Object {
-    name: "health",
-    doc: "A probe, with the fields and rules of Kubernetes but for one: during `delay` a failure does not count, and a success counts at once.",
-    fields: &[
-        field(
-            "http",
-            Shape::One(Form::RequestPath),
-            Optional("`tcp: true`"),
-            "A GET of this path must be answered with 200 to 399.",
-        ),
-        field(
-            "tcp",
-            Shape::One(Form::Flag),
-            Optional("true without `http`"),
-            "A connection must be possible.",
-        ),
-        field("delay", PAUSE, Default("5s"), "Failures in this time after the start do not count."),
-        field("timeout", DURATION, Default("1s"), "A probe without an answer after this time has failed."),
-        field("period", DURATION, Default("5s"), "Pause between two probes."),
-        field(
-            "success",
-            integer(1, 1000),
-            Default("1"),
-            "Successes in a row that make an unhealthy replica healthy.",
-        ),
-        field("failure", integer(1, 1000), Default("3"), "Failures in a row that make it unhealthy."),
     ],
 };
 
@@ -496,35 +383,6 @@ static PRIORITY: Object = Object {
     fields: &[
         field("header", Shape::One(Form::Header), Default("x-priority"), "The header."),
         field("default", Shape::Choice(&CLASSES), Default("normal"), "Where it says nothing that is known."),
-    ],
-};
-
-static BREAKER: Object = Object {
-    name: "breaker",
-    doc: "Leaves a service alone for a while that fails most requests. Each worker of the node has its own.",
-    fields: &[
-        field("percent", integer(1, 100), Default("50"), "It opens where so many of a hundred failed ..."),
-        field("volume", integer(1, 1_000_000), Default("20"), "... of so many at least ..."),
-        field("window", DURATION, Default("10s"), "... within this time."),
-        field("open", DURATION, Default("5s"), "So long nothing is sent; then a few tries are."),
-        field("tries", integer(1, 1_000), Default("3"), "So many of them must succeed for it to close."),
-    ],
-};
-
-static CONCURRENCY: Object = Object {
-    name: "concurrency",
-    doc: "Bounds what a service gets at once; the rest waits in a short queue or is refused. The workers of the node share it out.",
-    fields: &[
-        field(
-            "limit",
-            integer(1, 1_000_000),
-            Optional("found by itself, by how long answers take"),
-            "Requests in flight.",
-        ),
-        field("min", integer(1, 1_000_000), Default("4"), "A limit that is found is never lower."),
-        field("max", integer(1, 1_000_000), Default("1000"), "A limit that is found is never higher."),
-        field("queue", integer(0, 1_000_000), Default("100"), "Requests that may wait."),
-        field("wait", DURATION, Default("1s"), "The longest that one waits."),
     ],
 };
 

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use floodway_policy::balance::{Balance, HashKey, HashPolicy};
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
+use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_system::{Code, Mistakes, System, load};
 
@@ -142,6 +144,29 @@ stores: {{ keys: {{ engine: embedded }} }}
     };
     assert_eq!(policies, [&orders, &pay]);
     assert_eq!(codes(read(file("kees").as_bytes(), None).1), [Code::UnknownName]);
+}
+
+#[test]
+fn a_service_is_balanced_as_it_says() {
+    let text = b"system: a
+services:
+  plain: { at: ['127.0.0.1:1'] }
+  all: { at: ['127.0.0.1:1'], balance: hash, hash: { by: \"header:X-User\", bound: 125 }, slow-start: 30s, outlier: {} }
+  cookie: { at: ['127.0.0.1:1'], balance: hash, hash: { by: \"cookie:Id\" }, outlier: { consecutive: 2, time: 1s, slow: 0 } }
+  weighed: { at: ['127.0.0.1:1'], balance: peak-ewma, weights: [3] }
+";
+    let (_folder, system) = read(text, None);
+    let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
+    let [plain, all, cookie, weighed] = &snapshot.services[..] else { panic!("four services") };
+    assert_eq!((plain.slow_start, plain.outlier), (Duration::ZERO, None));
+    assert_eq!((all.balance, all.slow_start), (Balance::Hash, Duration::from_secs(30)));
+    assert_eq!(all.hash, HashPolicy { by: HashKey::Header("x-user".into()), bound: 125 });
+    assert_eq!(all.outlier, Some(OutlierPolicy::default()));
+    assert_eq!(cookie.hash, HashPolicy { by: HashKey::Cookie("Id".into()), bound: 0 });
+    let changed =
+        OutlierPolicy { consecutive: 2, base: Duration::from_secs(1), slow: 0, ..OutlierPolicy::default() };
+    assert_eq!(cookie.outlier, Some(changed));
+    assert_eq!(weighed.balance, Balance::PeakEwma);
 }
 
 #[test]

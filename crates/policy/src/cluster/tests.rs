@@ -1,0 +1,211 @@
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::vec::Vec;
+
+use proptest::collection::vec;
+use proptest::{prop_assert, proptest};
+
+use super::Cluster;
+use crate::balance::Balance;
+use crate::guard::Outcome;
+use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight};
+use crate::outlier::OutlierPolicy;
+use crate::rng::Rng;
+use crate::snapshot::ServicePolicy;
+use crate::snapshot::test_support::snapshot;
+use crate::time::Time;
+
+const SERVICE: ServiceId = ServiceId(0);
+const QUICK: Outcome = Outcome::Answered(Duration::from_millis(1));
+
+const OUTLIER: OutlierPolicy = OutlierPolicy {
+    consecutive: 3,
+    interval: Duration::from_secs(10),
+    volume: 20,
+    slow: 5,
+    base: Duration::from_secs(10),
+    max: Duration::from_mins(1),
+    share: 50,
+    panic: 50,
+};
+
+struct World {
+    cluster: Cluster,
+    rng: Rng,
+    now: Time,
+}
+
+fn id(slot: u16) -> EndpointId {
+    EndpointId { service: SERVICE, slot, incarnation: 0 }
+}
+
+fn membership(states: &[EndpointState]) -> Membership {
+    let member = |(slot, state): (u16, &EndpointState)| Member {
+        id: id(slot),
+        address: SocketAddr::from(([127, 0, 0, 1], 1_000 + slot)),
+        weight: Weight::ONE,
+        state: *state,
+    };
+    Membership { services: std::vec![(0..).zip(states).map(member).collect()] }
+}
+
+impl World {
+    fn new(endpoints: usize, change: impl FnOnce(&mut ServicePolicy)) -> Self {
+        let mut rng = Rng::new(3);
+        let mut snapshot = snapshot(Balance::RoundRobin);
+        change(&mut snapshot.services[0]);
+        let mut cluster = Cluster::new(&snapshot, 1, &mut rng);
+        cluster.apply(&membership(&std::vec![EndpointState::Ready; endpoints]), Time::ZERO);
+        Self { cluster, rng, now: Time::ZERO }
+    }
+
+    fn with_outliers(endpoints: usize) -> Self {
+        Self::new(endpoints, |service| service.outlier = Some(OUTLIER))
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now = self.now.after(Duration::from_secs(seconds));
+    }
+
+    /// A request that ends at once as its endpoint says; where it went.
+    fn ask(&mut self, outcome: impl FnOnce(u16) -> Outcome) -> u16 {
+        let endpoint = self.cluster.begin(SERVICE, 0, &[], self.now, &mut self.rng).expect("one is ready");
+        self.cluster.report(endpoint, outcome(endpoint.slot), self.now);
+        self.cluster.end(endpoint);
+        endpoint.slot
+    }
+
+    fn spread(&mut self, requests: usize, outcome: impl Fn(u16) -> Outcome) -> Vec<usize> {
+        let mut counts = std::vec![0; self.cluster.endpoints(SERVICE).len()];
+        (0..requests).for_each(|_| counts[usize::from(self.ask(&outcome))] += 1);
+        counts
+    }
+}
+
+#[test]
+fn an_endpoint_that_fails_is_left_out_and_comes_back() {
+    let mut world = World::with_outliers(3);
+    let first_fails = |slot| if slot == 0 { Outcome::Failed } else { QUICK };
+    world.spread(9, first_fails);
+    assert_eq!(world.cluster.take_ejections(SERVICE), 1);
+    assert_eq!(world.spread(10, first_fails), [0, 5, 5]);
+    world.wait(10);
+    assert_eq!(world.spread(9, first_fails)[0], 3, "it gets another chance");
+    assert_eq!(world.cluster.take_ejections(SERVICE), 1);
+    world.wait(10);
+    assert_eq!(world.spread(10, |_| QUICK)[0], 0, "the second time it is out twice as long");
+    world.wait(10);
+    assert_eq!(world.spread(9, |_| QUICK), [3, 3, 3]);
+}
+
+#[test]
+fn no_more_than_the_share_are_out_and_never_the_last() {
+    let mut world = World::with_outliers(4);
+    world.spread(100, |_| Outcome::Failed);
+    assert_eq!(world.cluster.take_ejections(SERVICE), 2);
+    let mut two = World::new(2, |service| service.outlier = Some(OutlierPolicy { share: 100, ..OUTLIER }));
+    two.spread(100, |_| Outcome::Failed);
+    assert_eq!(two.cluster.take_ejections(SERVICE), 1);
+    let mut one = World::with_outliers(1);
+    one.spread(100, |_| Outcome::Failed);
+    assert_eq!(one.cluster.take_ejections(SERVICE), 0);
+}
+
+#[test]
+fn where_too_few_are_left_nobody_is_out() {
+    let mut world = World::new(4, |service| {
+        service.outlier = Some(OutlierPolicy { share: 75, panic: 50, ..OUTLIER });
+    });
+    let all_but_last_fail = |slot| if slot == 3 { QUICK } else { Outcome::Failed };
+    world.spread(12, all_but_last_fail);
+    assert!(world.cluster.take_ejections(SERVICE) >= 2);
+    assert!(world.spread(40, all_but_last_fail).iter().all(|count| *count > 0));
+}
+
+#[test]
+fn one_that_succeeds_less_often_is_found_by_the_comparison() {
+    let mut world = World::with_outliers(5);
+    let mut turn = 0;
+    let mut flaky = |slot| {
+        turn += 1;
+        if slot == 2 && turn % 2 == 0 { Outcome::Failed } else { QUICK }
+    };
+    for _ in 0..200 {
+        let slot = world.cluster.begin(SERVICE, 0, &[], world.now, &mut world.rng).expect("ready").slot;
+        world.cluster.report(id(slot), flaky(slot), world.now);
+        world.cluster.end(id(slot));
+    }
+    assert_eq!(world.cluster.take_ejections(SERVICE), 0, "it never fails three times in a row");
+    world.wait(10);
+    world.ask(|_| QUICK);
+    assert_eq!(world.cluster.take_ejections(SERVICE), 1);
+    assert_eq!(world.spread(40, |_| QUICK)[2], 0);
+}
+
+#[test]
+fn a_probe_that_fails_has_the_last_word() {
+    let mut world = World::with_outliers(2);
+    world.spread(10, |slot| if slot == 0 { Outcome::Failed } else { QUICK });
+    let states = [EndpointState::Ready, EndpointState::Unhealthy];
+    world.cluster.apply(&membership(&states), world.now);
+    assert_eq!(world.spread(5, |_| QUICK), [5, 0], "who is left out is better than who is not there");
+}
+
+#[test]
+fn one_that_becomes_ready_gets_more_and_more() {
+    let mut world = World::new(4, |service| service.slow_start = Duration::from_secs(100));
+    let with_last = |state| {
+        let mut states = std::vec![EndpointState::Ready; 4];
+        states[3] = state;
+        membership(&states)
+    };
+    world.cluster.apply(&with_last(EndpointState::Unhealthy), world.now);
+    world.wait(1_000);
+    world.cluster.apply(&with_last(EndpointState::Ready), world.now);
+    let share = |world: &mut World| world.spread(4_000, |_| QUICK)[3];
+    let shares: Vec<_> = (0..3)
+        .map(|_| {
+            let share = share(&mut world);
+            world.wait(50);
+            share
+        })
+        .collect();
+    assert!((50..150).contains(&shares[0]), "{shares:?}");
+    assert!((450..650).contains(&shares[1]), "{shares:?}");
+    assert_eq!(shares[2], 1_000);
+}
+
+#[test]
+fn peak_ewma_prefers_who_answers_first() {
+    let mut world = World::new(2, |service| service.balance = Balance::PeakEwma);
+    let slow_last = |slot| if slot == 1 { Outcome::Answered(Duration::from_millis(50)) } else { QUICK };
+    let counts = world.spread(100, slow_last);
+    assert!(counts[1] <= 2, "{counts:?}");
+    // It is asked again once its bad name has faded, and keeps its share once it is quick.
+    for _ in 0..500 {
+        world.wait(1);
+        world.ask(|_| QUICK);
+    }
+    let counts = world.spread(100, |_| QUICK);
+    assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+}
+
+proptest! {
+    /// Whatever requests come to: one is picked as long as one is ready.
+    #[test]
+    fn somebody_is_always_left(
+        endpoints in 1_usize..6,
+        outcomes in vec((0_u8..3, 0_u64..20), 1..300),
+        share in 0_u8..=100,
+        panic in 0_u8..=100,
+    ) {
+        let mut world = World::new(endpoints, |service| {
+            service.outlier = Some(OutlierPolicy { share, panic, volume: 2, ..OUTLIER });
+        });
+        for (outcome, pause) in outcomes {
+            world.wait(pause);
+            let outcome = [QUICK, Outcome::Failed, Outcome::Answered(Duration::from_secs(9))][usize::from(outcome)];
+            prop_assert!(usize::from(world.ask(|_| outcome)) < endpoints);
+        }
+    }
+}
