@@ -19,17 +19,17 @@ use crate::{Gateway, certificates, fair, table, wrk};
 const FAILED_MAX: u64 = 1_000;
 
 /// Room that a proxy has for client connections.
-const CONNECTIONS_MAX: u32 = 4_096;
+pub(crate) const CONNECTIONS_MAX: u32 = 4_096;
 
 /// A peer that runs.
 #[derive(Debug)]
-struct Started {
-    peer: Peer,
-    version: String,
-    served: Served,
+pub(crate) struct Started {
+    pub(crate) peer: Peer,
+    pub(crate) version: String,
+    pub(crate) served: Served,
     /// Where the load goes.
-    loaded: SocketAddr,
-    rounds: Vec<Round>,
+    pub(crate) loaded: SocketAddr,
+    pub(crate) rounds: Vec<Round>,
 }
 
 /// Measures and prints.
@@ -60,16 +60,27 @@ pub(crate) fn run(options: &Gateway) -> Result<()> {
             Err(error) => return Err(error),
         }
     }
+    take_turns(&mut started, options, cores, folder.path())?;
+    report(&started, options)
+}
+
+/// Measures all, one after the other in each round.
+pub(crate) fn take_turns(
+    started: &mut [Started],
+    options: &Gateway,
+    cores: Cores,
+    folder: &Path,
+) -> Result<()> {
     announce(options, cores);
     for number in 0..=options.rounds {
-        for one in &mut started {
+        for one in &mut *started {
             // Before the first round: pools are filled and pages are touched.
             let seconds = if number == 0 { 1 } else { options.seconds };
-            let round = measure(one, options, cores, seconds, &folder.path().join("load.log"))?;
+            let round = measure(one, options, cores, seconds, &folder.join("load.log"))?;
             one.rounds.extend((number > 0).then_some(round));
         }
     }
-    report(&started, options)
+    Ok(())
 }
 
 /// Where the load goes. nginx tells HTTP/2 without TLS from HTTP/1.1 by the address alone, and TLS needs one.

@@ -8,6 +8,7 @@ mod backends;
 mod cache_suite;
 mod certificates;
 mod cores;
+mod costs;
 mod engine;
 mod fair;
 mod figures;
@@ -47,6 +48,8 @@ struct Cli {
 enum What {
     /// Requests per CPU-second of proxies.
     Gateway(Gateway),
+    /// What each feature of the gateway costs.
+    Costs(Costs),
     /// Durable writes per second beside what the disk can do.
     Engine(Engine),
     /// The score of the HTTP cache in the public suite http-tests/cache-tests.
@@ -93,6 +96,20 @@ struct Gateway {
     /// Write all figures to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+/// How features are compared.
+#[derive(Debug, Clone, Args)]
+struct Costs {
+    /// Rounds; each measures every feature once.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// Seconds of load on one in one round.
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+    /// The floodway program to measure.
+    #[arg(long, default_value = "target/release/floodway")]
+    floodway: PathBuf,
 }
 
 /// How the embedded engine is measured.
@@ -177,6 +194,9 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Some(What::Gateway(options)) => gateway::run(&options),
+        Some(What::Costs(Costs { rounds, seconds, floodway })) => {
+            costs::run(&Gateway { rounds, seconds, floodway, ..Gateway::parse_from_nothing() })
+        }
         Some(What::Engine(options)) => engine::run(&options, Build::Release),
         Some(What::CacheSuite(suite)) => cache_suite::run(&suite),
         Some(What::Idle(options)) => idle::run(&options),
@@ -197,6 +217,7 @@ fn tiny() -> Result<()> {
         peers::PEERS.iter().filter(|peer| peer.name != "envoy").map(|peer| peer.name.to_owned()).collect();
     let tiny = Gateway { rounds: 1, seconds: 1, connections: 8, ..Gateway::parse_from_nothing() };
     gateway::run(&Gateway { only, ..tiny.clone() })?;
+    costs::run(&tiny)?;
     let only = ["floodway", "nginx", "haproxy"].map(str::to_owned).to_vec();
     gateway::run(&Gateway { only: only.clone(), front: Front::TlsHttp2, ..tiny })?;
     let few = Idle { connections: 200, slow: 30, seconds: 1, ..Idle::parse_from_nothing() };

@@ -1,7 +1,7 @@
 //! The proxies that are compared, a file for each. To add one: write its file and add it to [`PEERS`].
 
 mod envoy;
-mod floodway;
+pub(crate) mod floodway;
 mod haproxy;
 mod nginx;
 mod pump;

@@ -28,6 +28,23 @@ pub(crate) fn gateway(all: &[Figures]) -> String {
     render(&head, &lines.collect::<Vec<_>>()) + &versions.collect::<Vec<_>>().concat()
 }
 
+/// Features, a line each, beside the first, which has none.
+pub(crate) fn costs(all: &[Figures]) -> String {
+    let head = ["with", "requests per CPU-second", "x", "ns more per request", "MiB"].map(str::to_owned);
+    let plain = all.first().map_or(f64::NAN, |first| first.requests_per_cpu_second);
+    let lines = all.iter().map(|figures| {
+        let rate = figures.requests_per_cpu_second;
+        vec![
+            figures.name.clone(),
+            format!("{rate:.0}"),
+            format!("{:.2}", rate / plain),
+            format!("{:+.0}", 1e9 / rate - 1e9 / plain),
+            format!("{:.1}", figures.memory_mib),
+        ]
+    });
+    render(&head, &lines.collect::<Vec<_>>())
+}
+
 /// A table of text; all columns but the first are to the right.
 pub(crate) fn render(head: &[String], lines: &[Vec<String>]) -> String {
     let cells = |column: usize| {
