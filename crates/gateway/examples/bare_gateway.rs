@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         connect_timeout: Duration::from_secs(2),
         retry: RetryPolicy::default(),
         budget: BudgetId(0),
+        hedge: None,
     };
     let path = PathPattern::parse("/*").ok_or("a pattern")?;
     let snapshot = Snapshot {

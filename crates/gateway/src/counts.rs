@@ -27,6 +27,8 @@ pub struct Counts {
     pub refusals: u64,
     /// Attempts after the first.
     pub retries: u64,
+    /// Attempts beside one that was late; no retries.
+    pub hedges: u64,
 }
 
 /// One worker's counters, on cache lines of their own. Routes and services keep the places that they have in
@@ -63,6 +65,7 @@ pub(crate) struct RouteCounters {
 pub(crate) struct ServiceCounters {
     pub(crate) attempts: Counter,
     pub(crate) retries: Counter,
+    pub(crate) hedges: Counter,
     pub(crate) failures: [Counter; FAILURES.len()],
     pub(crate) timeouts: Counter,
     pub(crate) connections: Counter,
@@ -197,5 +200,6 @@ impl Counts {
         }
         self.refusals += worker.refusals.iter().map(Counter::get).sum::<u64>();
         self.retries += worker.services.iter().map(|service| service.retries.get()).sum::<u64>();
+        self.hedges += worker.services.iter().map(|service| service.hedges.get()).sum::<u64>();
     }
 }

@@ -54,6 +54,8 @@ pub struct ServiceMetrics {
     pub attempts: u64,
     /// Those of them that were not the first.
     pub retries: u64,
+    /// Attempts beside one that was late.
+    pub hedges: u64,
     /// Attempts that failed, by the word for why.
     pub failures: Vec<(&'static str, u64)>,
     /// Connections that were made.
@@ -88,6 +90,7 @@ impl Metrics {
         for (sum, service) in self.services.iter_mut().zip(&worker.services) {
             sum.attempts += service.attempts.get();
             sum.retries += service.retries.get();
+            sum.hedges += service.hedges.get();
             let failures = service.failures.iter().chain([&service.timeouts]);
             for ((_, sum), counter) in sum.failures.iter_mut().zip(failures) {
                 *sum += counter.get();
@@ -120,6 +123,7 @@ impl Metrics {
             let Some(sum) = self.services.iter_mut().find(|sum| sum.name == service.name) else { continue };
             sum.attempts += service.attempts;
             sum.retries += service.retries;
+            sum.hedges += service.hedges;
             for ((_, sum), (_, more)) in sum.failures.iter_mut().zip(&service.failures) {
                 *sum += more;
             }

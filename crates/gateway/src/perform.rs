@@ -1,5 +1,7 @@
 //! Performs what `policy::exchange` decides for one request: connects, sends, waits, relays.
 
+pub(crate) mod hedged;
+
 use std::error::Error as _;
 use std::fmt;
 use std::io;
@@ -93,7 +95,7 @@ pub(crate) trait Carry {
     async fn carry(&mut self, worker: &Rc<Worker>, attempt: &Attempt, until: Time) -> Carried<Self::Reply>;
 }
 
-/// Lives an exchange up to the head of its response. Dropping the future abandons the request.
+/// Lives an exchange up to the head of its response, one try at a time. Dropping the future abandons the request.
 ///
 /// # Errors
 /// Why there is no response; nothing where the client is gone.
@@ -103,6 +105,7 @@ pub(crate) async fn drive<C: Carry>(
     facts: Facts,
     carrier: &mut C,
 ) -> Result<(C::Reply, Life), Option<Refusal>> {
+    let call = CallPolicy { hedge: None, ..call };
     let mut life = Life { worker: Rc::clone(worker), exchange: Exchange::new(call, facts) };
     let counters = worker.counters.service(call.service);
     let began = worker.clock.now();
@@ -174,6 +177,11 @@ pub(crate) async fn perform(
         idempotent: is_idempotent(request.method().as_str()),
         repeatable: request.body().is_empty(),
     };
+    let may_switch = request.headers().contains_key(UPGRADE);
+    if hedged::concerns(call, request.method().as_str(), facts.repeatable) && !may_switch {
+        // Boxed, as it would make the future of every request as large.
+        return Box::pin(hedged::perform(worker, call, facts, request)).await;
+    }
     let mut outgoing = Outgoing::new(request, facts, call);
     match drive(worker, call, facts, &mut outgoing).await {
         Ok(((response, connection), life)) => {

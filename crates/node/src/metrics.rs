@@ -88,6 +88,10 @@ fn services(text: &mut Text, metrics: &Metrics) {
     for service in services {
         family.sample(&[("service", &service.name)], service.retries);
     }
+    let mut family = text.family(Family::Hedges);
+    for service in services {
+        family.sample(&[("service", &service.name)], service.hedges);
+    }
     let mut family = text.family(Family::Failures);
     for service in services {
         for (why, count) in &service.failures {

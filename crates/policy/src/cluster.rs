@@ -7,11 +7,12 @@ use crate::admission::Ticket;
 use crate::balance::{self, Balance, Choice};
 use crate::budget::Budget;
 use crate::guard::{Guard, Outcome};
+use crate::hedge::Hedge;
 use crate::latency::Latency;
 use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId};
 use crate::outlier::{self, OutlierPolicy, Record};
 use crate::rng::Rng;
-use crate::snapshot::{BudgetId, Snapshot};
+use crate::snapshot::{BudgetId, HedgeId, Snapshot};
 use crate::time::Time;
 
 /// An endpoint with what this worker knows of it.
@@ -56,6 +57,7 @@ pub struct Cluster {
     upstreams: Vec<Upstream>,
     guards: Vec<Guard>,
     budgets: Vec<Budget>,
+    hedges: Vec<Hedge>,
 }
 
 // === impl Cluster ===
@@ -82,7 +84,8 @@ impl Cluster {
             .collect();
         let guards = snapshot.services.iter().map(|service| Guard::new(service.guard, workers));
         let budgets = snapshot.budgets.iter().map(|budget| Budget::new(*budget, workers));
-        Self { upstreams, guards: guards.collect(), budgets: budgets.collect() }
+        let hedges = snapshot.hedges.iter().map(|hedge| Hedge::new(*hedge)).collect();
+        Self { upstreams, guards: guards.collect(), budgets: budgets.collect(), hedges }
     }
 
     /// What protects a service; `None` for one that the snapshot does not name.
@@ -97,6 +100,10 @@ impl Cluster {
     /// What pays for retries. A call without one has nothing to spend.
     pub(crate) fn budget_mut(&mut self, budget: BudgetId) -> Option<&mut Budget> {
         self.budgets.get_mut(usize::from(budget.0))
+    }
+
+    pub(crate) fn hedge_mut(&mut self, hedge: HedgeId) -> Option<&mut Hedge> {
+        self.hedges.get_mut(usize::from(hedge.0))
     }
 
     /// Takes those who were called to a service since this was last asked. The performer wakes their exchanges,

@@ -10,147 +10,30 @@
 //!     ▼                                         │
 //!   Answer ◀──── nothing left to try, or no time, or nothing left to pay with
 //! ```
+//! While a try is late, a second one may go beside it ([`crate::hedge`]): both are waited for, the first good
+//! answer is relayed, and the other try is given up.
+//!
 //! [`Exchange::step`] takes an event and returns at most three actions; it allocates nothing but what a queue
 //! holds. Bodies stream past it: it only knows whether a request can be sent again. Attempts carry ids, so a
 //! late word about an attempt that was given up changes nothing.
 
+mod action;
+mod event;
+
 use core::time::Duration;
 
-use crate::admission::{Class, Entry, Ticket};
+pub use action::{Action, Actions, Refusal};
+pub use event::{AttemptId, Event, Facts, Failure, Fault};
+
+use crate::admission::{Entry, Ticket};
 use crate::cluster::Cluster;
-use crate::guard::Outcome;
+use crate::guard::{Guard, Outcome};
+use crate::hedge::Hedge;
 use crate::membership::{EndpointId, ServiceId};
 use crate::retry::RetryPolicy;
 use crate::rng::Rng;
 use crate::snapshot::CallPolicy;
 use crate::time::Time;
-
-/// A try at an endpoint, numbered from 0 within its exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AttemptId(pub u8);
-
-/// What a decision may know of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// The same for the same client: a hash of its address.
-    pub key: u64,
-    /// Doing it twice is as good as doing it once (RFC 9110 §9.2.2).
-    pub idempotent: bool,
-    /// It has no body, or one that is still whole, so it can be sent once more after it was sent.
-    pub repeatable: bool,
-    /// How much it matters.
-    pub class: Class,
-}
-
-/// What happened to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// Its head was read and its route found.
-    Arrived,
-    /// An attempt ended without a response head.
-    Failed {
-        /// The attempt.
-        attempt: AttemptId,
-        /// How.
-        failure: Failure,
-    },
-    /// The head of an attempt's response is there.
-    Replied {
-        /// The attempt.
-        attempt: AttemptId,
-        /// Its status.
-        status: u16,
-    },
-    /// The time of an [`Action::WakeAt`] has come, or its [`Action::Queue`] was called.
-    Woke,
-    /// The relayed response has ended, well or not.
-    Finished,
-    /// The client is gone.
-    Abandoned,
-}
-
-/// How an attempt failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// No connection: refused, unreachable. Nothing was sent.
-    ConnectRefused,
-    /// No connection in time. Nothing was sent.
-    ConnectTimedOut,
-    /// A kept connection turned out to be closed before anything was sent on it.
-    StaleConnection,
-    /// A kept connection broke after the request was sent on it, or while it was. Most likely the endpoint
-    /// closed it at that moment and never saw the request, but nobody can tell.
-    KeptConnectionBroke,
-    /// The connection broke after the request was sent, or while it was.
-    Broken,
-    /// What came back is not HTTP.
-    Malformed,
-    /// The client's own body broke off or grew too large while it was sent on.
-    RequestBody,
-    /// It took longer than a try may.
-    TryTimedOut,
-}
-
-/// Whose fault a failure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The client's.
-    Client,
-    /// The endpoint's.
-    Upstream,
-}
-
-/// What the performer must do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Send the request to an endpoint.
-    Send {
-        /// Names the attempt in later events.
-        attempt: AttemptId,
-        /// Whereto.
-        endpoint: EndpointId,
-        /// Give up on making a connection then.
-        connect_by: Time,
-        /// On a connection that was never used before.
-        fresh: bool,
-    },
-    /// Report [`Event::Woke`] then. A newer one replaces it.
-    WakeAt(Time),
-    /// Report [`Event::Woke`] also when [`Cluster::take_called`] names this ticket.
-    Queue(Ticket),
-    /// Pass an attempt's response on to the client; report [`Event::Finished`] at its end.
-    Relay(AttemptId),
-    /// Give an attempt up; nothing more is wanted of it.
-    Cancel(AttemptId),
-    /// Answer the client ourselves. The exchange is over.
-    Answer(Refusal),
-}
-
-/// Why the client gets no response of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// No endpoint is ready.
-    NoEndpoint,
-    /// The service has more to do than it can, and no room for this.
-    Overloaded,
-    /// The service fails, and is left alone for a while.
-    BreakerOpen,
-    /// No connection could be made; nothing was sent.
-    Unreachable,
-    /// The endpoint took the request and failed to answer.
-    BadGateway,
-    /// The time was up. An endpoint may have acted on the request.
-    TimedOut,
-    /// The client's body was at fault.
-    RequestBody,
-}
-
-/// At most three actions, in the order they must be performed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Actions {
-    slots: [Option<Action>; 3],
-    next: u8,
-}
 
 /// The state of one exchange.
 #[derive(Debug, Clone)]
@@ -163,15 +46,17 @@ pub struct Exchange {
     tries: u8,
     /// Attempts made so far. More than tries, where a stale connection made a second attempt necessary.
     attempts: u8,
-    /// When the present attempt began.
-    sent: Time,
+    /// When a second try is to be made; never, where there is none to be.
+    hedge_at: Time,
+    /// Whether one was made: it is no retry.
+    is_hedged: bool,
     /// Why the last attempt failed.
     failure: Option<Failure>,
     phase: Phase,
 }
 
-/// The first try and every retry there can be.
-const TRIES_MAX: usize = RetryPolicy::MAX as usize + 1;
+/// The first try, every retry there can be, and a try beside another.
+const TRIES_MAX: usize = RetryPolicy::MAX as usize + 2;
 
 /// Fills the places of `tried` that are not in use.
 const NO_ENDPOINT: EndpointId = EndpointId { service: ServiceId(0), slot: 0, incarnation: 0 };
@@ -183,93 +68,36 @@ enum Phase {
     Queued(Ticket, Time),
     /// Between two tries, until then.
     Pausing(Time),
-    Waiting(EndpointId),
-    Relaying(EndpointId),
+    Waiting(Tries),
+    Relaying(Try),
     Over,
 }
 
-// === impl Failure ===
-
-impl Failure {
-    /// Whether the endpoint may have seen the request.
-    pub const fn may_have_been_sent(self) -> bool {
-        match self {
-            Self::ConnectRefused | Self::ConnectTimedOut | Self::StaleConnection => false,
-            Self::KeptConnectionBroke
-            | Self::Broken
-            | Self::Malformed
-            | Self::RequestBody
-            | Self::TryTimedOut => true,
-        }
-    }
-
-    /// Whose fault it is.
-    pub const fn fault(self) -> Fault {
-        match self {
-            Self::RequestBody => Fault::Client,
-            Self::ConnectRefused
-            | Self::ConnectTimedOut
-            | Self::StaleConnection
-            | Self::KeptConnectionBroke
-            | Self::Broken
-            | Self::Malformed
-            | Self::TryTimedOut => Fault::Upstream,
-        }
-    }
-
-    const fn refusal(self) -> Refusal {
-        match self {
-            Self::ConnectRefused | Self::ConnectTimedOut | Self::StaleConnection => Refusal::Unreachable,
-            Self::KeptConnectionBroke | Self::Broken | Self::Malformed => Refusal::BadGateway,
-            Self::RequestBody => Refusal::RequestBody,
-            Self::TryTimedOut => Refusal::TimedOut,
-        }
-    }
+/// A try that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Try {
+    attempt: AttemptId,
+    endpoint: EndpointId,
+    sent: Time,
 }
 
-// === impl Refusal ===
-
-impl Refusal {
-    /// The HTTP status that says it (RFC 9110 §15.6).
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::NoEndpoint | Self::Overloaded | Self::BreakerOpen => 503,
-            Self::Unreachable | Self::BadGateway => 502,
-            Self::TimedOut => 504,
-            Self::RequestBody => 400,
-        }
-    }
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tries {
+    one: Try,
+    beside: Option<Try>,
 }
 
-// === impl Actions ===
+// === impl Tries ===
 
-impl Actions {
-    const NONE: Self = Self { slots: [None; 3], next: 0 };
-
-    const fn one(action: Action) -> Self {
-        Self { slots: [Some(action), None, None], next: 0 }
-    }
-
-    const fn two(first: Action, second: Action) -> Self {
-        Self { slots: [Some(first), Some(second), None], next: 0 }
-    }
-
-    /// The same after another action.
-    fn after(self, first: Option<Action>) -> Self {
-        match first {
-            Some(first) => Self { slots: [Some(first), self.slots[0], self.slots[1]], next: 0 },
-            None => self,
+impl Tries {
+    /// The try of an attempt, and the other.
+    fn split(self, attempt: AttemptId) -> Option<(Try, Option<Try>)> {
+        match self.beside {
+            _ if self.one.attempt == attempt => Some((self.one, self.beside)),
+            Some(beside) if beside.attempt == attempt => Some((beside, Some(self.one))),
+            _ => None,
         }
-    }
-}
-
-impl Iterator for Actions {
-    type Item = Action;
-
-    fn next(&mut self) -> Option<Action> {
-        let action = self.slots.get_mut(usize::from(self.next))?.take()?;
-        self.next += 1;
-        Some(action)
     }
 }
 
@@ -285,7 +113,8 @@ impl Exchange {
             tried: [NO_ENDPOINT; TRIES_MAX],
             tries: 0,
             attempts: 0,
-            sent: Time::ZERO,
+            hedge_at: Time::NEVER,
+            is_hedged: false,
             failure: None,
             phase: Phase::New,
         }
@@ -315,15 +144,17 @@ impl Exchange {
             (Phase::Queued(ticket, until), Event::Woke) => self.wake_in_queue(ticket, until, &mut world),
             (Phase::Pausing(until), Event::Woke) if now < until => Actions::one(Action::WakeAt(until)),
             (Phase::Pausing(_), Event::Woke) => self.try_again(&mut world),
-            (Phase::Waiting(endpoint), Event::Failed { attempt, failure }) if self.is_current(attempt) => {
-                self.fail(endpoint, failure, &mut world)
-            }
-            (Phase::Waiting(endpoint), Event::Replied { attempt, status }) if self.is_current(attempt) => {
-                self.reply(endpoint, status, &mut world)
-            }
-            (Phase::Waiting(endpoint), Event::Woke) => self.wake(endpoint, &mut world),
-            (Phase::Relaying(endpoint), Event::Finished | Event::Abandoned) => {
-                world.cluster.end(endpoint);
+            (Phase::Waiting(tries), Event::Failed { attempt, failure }) => match tries.split(attempt) {
+                Some((failed, other)) => self.fail(failed, other, failure, &mut world),
+                None => Actions::NONE,
+            },
+            (Phase::Waiting(tries), Event::Replied { attempt, status }) => match tries.split(attempt) {
+                Some((replied, other)) => self.reply(replied, other, status, &mut world),
+                None => Actions::NONE,
+            },
+            (Phase::Waiting(tries), Event::Woke) => self.wake(tries, &mut world),
+            (Phase::Relaying(relayed), Event::Finished | Event::Abandoned) => {
+                world.cluster.end(relayed.endpoint);
                 self.end(&mut world)
             }
             (_, Event::Abandoned) => self.abandon(&mut world),
@@ -335,6 +166,9 @@ impl Exchange {
         self.deadline = world.now.after(self.call.timeout);
         if let Some(budget) = world.cluster.budget_mut(self.call.budget) {
             budget.earn();
+        }
+        if let Some(hedge) = self.hedge(world) {
+            hedge.earn();
         }
         let guard = world.cluster.guard_mut(self.call.service);
         match guard.map_or(Entry::In, |guard| guard.enter(self.facts.class, self.deadline, world.now)) {
@@ -381,21 +215,28 @@ impl Exchange {
         }
     }
 
-    fn reply(&mut self, endpoint: EndpointId, status: u16, world: &mut World<'_>) -> Actions {
+    fn reply(&mut self, replied: Try, other: Option<Try>, status: u16, world: &mut World<'_>) -> Actions {
         let failed = status >= 500;
-        let took = world.now.since(self.sent);
-        self.report(endpoint, if failed { Outcome::Failed } else { Outcome::Answered(took) }, world);
-        let attempt = self.current();
-        let is_wanted = self.call.retry.statuses.contains(status) && self.may_send_again();
-        if is_wanted && self.has_tries_left(world.now) && self.can_pay(world) {
-            world.cluster.end(endpoint);
-            return self.retry(world).after(Some(Action::Cancel(attempt)));
+        let took = world.now.since(replied.sent);
+        self.report(replied.endpoint, if failed { Outcome::Failed } else { Outcome::Answered(took) }, world);
+        let is_bad = self.call.retry.statuses.contains(status);
+        let cancel = Action::Cancel(replied.attempt);
+        if let Some(other) = other.filter(|_| failed || is_bad) {
+            // The other may do better.
+            world.cluster.end(replied.endpoint);
+            return self.wait_for(other).after(Some(cancel));
         }
-        self.phase = Phase::Relaying(endpoint);
-        Actions::one(Action::Relay(attempt))
+        if is_bad && self.may_send_again() && self.has_tries_left(world.now) && self.can_pay(world) {
+            world.cluster.end(replied.endpoint);
+            return self.retry(world).after(Some(cancel));
+        }
+        self.learn(Tries { one: replied, beside: other }, world);
+        let given_up = other.map(|other| self.give_up(other, Outcome::Abandoned, world));
+        self.phase = Phase::Relaying(replied);
+        Actions::one(Action::Relay(replied.attempt)).after(given_up)
     }
 
-    fn fail(&mut self, endpoint: EndpointId, failure: Failure, world: &mut World<'_>) -> Actions {
+    fn fail(&mut self, failed: Try, other: Option<Try>, failure: Failure, world: &mut World<'_>) -> Actions {
         // The endpoint is well, only the kept connection was not: it stays the right choice, and a
         // connection of its own cannot be stale.
         let was_stale = match failure {
@@ -403,20 +244,52 @@ impl Exchange {
             Failure::KeptConnectionBroke => self.may_send_again(),
             _ => false,
         };
-        if was_stale && world.now < self.deadline && world.cluster.resume(endpoint) {
-            return self.send(endpoint, true, world);
+        if was_stale && world.now < self.deadline && world.cluster.resume(failed.endpoint) {
+            return self.send_beside(failed.endpoint, true, other, world);
         }
         let says_nothing = failure.fault() == Fault::Client;
-        self.report(endpoint, if says_nothing { Outcome::Abandoned } else { Outcome::Failed }, world);
-        world.cluster.end(endpoint);
+        self.report(failed.endpoint, if says_nothing { Outcome::Abandoned } else { Outcome::Failed }, world);
+        world.cluster.end(failed.endpoint);
         self.failure = Some(failure);
+        if let Some(other) = other {
+            return self.wait_for(other);
+        }
         if self.may_retry(failure, world) { self.retry(world) } else { self.answer(failure.refusal(), world) }
+    }
+
+    /// Of two tries, this one is left.
+    fn wait_for(&mut self, left: Try) -> Actions {
+        let tries = Tries { one: left, beside: None };
+        self.phase = Phase::Waiting(tries);
+        Actions::one(Action::WakeAt(self.wake_at(tries)))
+    }
+
+    /// A try ends that nobody waits for any more.
+    fn give_up(&self, given_up: Try, outcome: Outcome, world: &mut World<'_>) -> Action {
+        self.report(given_up.endpoint, outcome, world);
+        world.cluster.end(given_up.endpoint);
+        Action::Cancel(given_up.attempt)
+    }
+
+    /// Of two tries, the older one took as long as it did, or would have taken longer.
+    fn learn(&self, tries: Tries, world: &mut World<'_>) {
+        let sent = tries.beside.map_or(tries.one.sent, |beside| beside.sent.min(tries.one.sent));
+        let took = world.now.since(sent);
+        if let Some(hedge) = self.hedge(world) {
+            hedge.observe(took);
+        }
+    }
+
+    /// What hedges this request, if it may happen twice.
+    fn hedge<'a>(&self, world: &'a mut World<'_>) -> Option<&'a mut Hedge> {
+        let id = self.call.hedge.filter(|_| self.facts.idempotent && self.facts.repeatable)?;
+        world.cluster.hedge_mut(id)
     }
 
     /// Tries another endpoint: the first time at once, later after a pause. Where all were tried, any will do
     /// after a pause.
     fn retry(&mut self, world: &mut World<'_>) -> Actions {
-        if self.tries == 1
+        if self.retries_and_one() == 1
             && let Ok(endpoint) = self.pick_other(world)
         {
             return self.send(endpoint, false, world);
@@ -446,40 +319,82 @@ impl Exchange {
         self.facts.idempotent && self.facts.repeatable && self.call.retry.max > 0
     }
 
+    /// Tries, but the one beside another.
+    fn retries_and_one(&self) -> u8 {
+        self.tries - u8::from(self.is_hedged)
+    }
+
     fn has_tries_left(&self, now: Time) -> bool {
-        self.tries <= self.call.retry.max.min(RetryPolicy::MAX) && now < self.deadline
+        self.retries_and_one() <= self.call.retry.max.min(RetryPolicy::MAX) && now < self.deadline
     }
 
     fn can_pay(&self, world: &mut World<'_>) -> bool {
         world.cluster.budget_mut(self.call.budget).is_some_and(|budget| budget.spend(world.now))
     }
 
-    fn wake(&mut self, endpoint: EndpointId, world: &mut World<'_>) -> Actions {
+    fn wake(&mut self, tries: Tries, world: &mut World<'_>) -> Actions {
+        let Tries { one, beside } = tries;
         if world.now >= self.deadline {
-            self.report(endpoint, Outcome::TimedOut, world);
-            world.cluster.end(endpoint);
-            let attempt = self.current();
-            return self.answer(Refusal::TimedOut, world).after(Some(Action::Cancel(attempt)));
+            self.learn(tries, world);
+            let other = beside.map(|beside| self.give_up(beside, Outcome::TimedOut, world));
+            let one = self.give_up(one, Outcome::TimedOut, world);
+            return self.answer(Refusal::TimedOut, world).after(other).after(Some(one));
         }
-        let try_ends = self.try_ends();
-        if world.now < try_ends {
-            return Actions::one(Action::WakeAt(try_ends));
+        if let Some(beside) = beside {
+            let (older, newer) = if one.sent <= beside.sent { (one, beside) } else { (beside, one) };
+            if world.now < self.try_ends(older) {
+                return Actions::one(Action::WakeAt(self.wake_at(tries)));
+            }
+            let given_up = self.give_up(older, Outcome::TimedOut, world);
+            self.failure = Some(Failure::TryTimedOut);
+            return self.wait_for(newer).after(Some(given_up));
+        }
+        if world.now >= self.hedge_at {
+            self.hedge_at = Time::NEVER;
+            if let Some(endpoint) = self.pick_beside_late(world) {
+                self.is_hedged = true;
+                return self.send_beside(endpoint, false, Some(one), world);
+            }
+        }
+        let until = self.wake_at(tries);
+        if world.now < until {
+            return Actions::one(Action::WakeAt(until));
         }
         if !self.may_retry(Failure::TryTimedOut, world) {
             // There is nothing better to do than to wait.
             self.call.retry.try_timeout = None;
-            return Actions::one(Action::WakeAt(self.deadline));
+            return Actions::one(Action::WakeAt(self.wake_at(tries)));
         }
-        self.report(endpoint, Outcome::TimedOut, world);
-        world.cluster.end(endpoint);
+        let given_up = self.give_up(one, Outcome::TimedOut, world);
         self.failure = Some(Failure::TryTimedOut);
-        let attempt = self.current();
-        self.retry(world).after(Some(Action::Cancel(attempt)))
+        self.retry(world).after(Some(given_up))
     }
 
-    /// When the present attempt has had its time.
-    fn try_ends(&self) -> Time {
-        self.call.retry.try_timeout.map_or(self.deadline, |time| self.sent.after(time)).min(self.deadline)
+    /// When there is something to do if no word comes.
+    fn wake_at(&self, tries: Tries) -> Time {
+        let ends = self.try_ends(tries.one);
+        match tries.beside {
+            Some(beside) => ends.min(self.try_ends(beside)),
+            None => ends.min(self.hedge_at),
+        }
+    }
+
+    /// When a try has had its time.
+    fn try_ends(&self, one: Try) -> Time {
+        self.call.retry.try_timeout.map_or(self.deadline, |time| one.sent.after(time)).min(self.deadline)
+    }
+
+    /// An endpoint for a try beside one that is late: where it can be paid for, another is there, and nobody
+    /// waits for what it takes.
+    fn pick_beside_late(&mut self, world: &mut World<'_>) -> Option<EndpointId> {
+        let admission = world.cluster.guard(self.call.service).and_then(Guard::admission);
+        let is_crowded = admission.is_some_and(|admission| admission.waiting() > 0);
+        if is_crowded || !self.hedge(world)?.affords() {
+            return None;
+        }
+        let endpoint = self.pick_other(world).ok()?;
+        self.hedge(world)?.spend();
+        Some(endpoint)
     }
 
     /// An endpoint for the next try: one that was not tried yet, or any.
@@ -510,14 +425,26 @@ impl Exchange {
         Ok(endpoint)
     }
 
-    fn send(&mut self, endpoint: EndpointId, fresh: bool, world: &World<'_>) -> Actions {
+    fn send(&mut self, endpoint: EndpointId, fresh: bool, world: &mut World<'_>) -> Actions {
+        let late = if self.is_hedged { None } else { self.hedge(world).and_then(|hedge| hedge.late()) };
+        self.hedge_at = late.map_or(Time::NEVER, |late| world.now.after(late));
+        self.send_beside(endpoint, fresh, None, world)
+    }
+
+    fn send_beside(
+        &mut self,
+        endpoint: EndpointId,
+        fresh: bool,
+        other: Option<Try>,
+        world: &World<'_>,
+    ) -> Actions {
         let attempt = AttemptId(self.attempts);
         self.attempts += 1;
-        self.sent = world.now;
-        self.phase = Phase::Waiting(endpoint);
+        let tries = Tries { one: Try { attempt, endpoint, sent: world.now }, beside: other };
+        self.phase = Phase::Waiting(tries);
         let connect_by = world.now.after(self.call.connect_timeout).min(self.deadline);
         let send = Action::Send { attempt, endpoint, connect_by, fresh };
-        Actions::two(send, Action::WakeAt(self.try_ends()))
+        Actions::two(send, Action::WakeAt(self.wake_at(tries)))
     }
 
     fn answer(&mut self, refusal: Refusal, world: &mut World<'_>) -> Actions {
@@ -525,7 +452,6 @@ impl Exchange {
     }
 
     fn abandon(&mut self, world: &mut World<'_>) -> Actions {
-        let attempt = self.current();
         match self.phase {
             Phase::New | Phase::Over => {
                 self.phase = Phase::Over;
@@ -544,10 +470,15 @@ impl Exchange {
                 Actions::NONE
             }
             Phase::Pausing(_) => self.end(world),
-            Phase::Waiting(endpoint) | Phase::Relaying(endpoint) => {
-                self.report(endpoint, Outcome::Abandoned, world);
-                world.cluster.end(endpoint);
-                self.end(world).after(Some(Action::Cancel(attempt)))
+            Phase::Waiting(Tries { one, beside }) => {
+                let other = beside.map(|beside| self.give_up(beside, Outcome::Abandoned, world));
+                let one = self.give_up(one, Outcome::Abandoned, world);
+                self.end(world).after(other).after(Some(one))
+            }
+            // Its outcome was reported with its head.
+            Phase::Relaying(relayed) => {
+                world.cluster.end(relayed.endpoint);
+                self.end(world).after(Some(Action::Cancel(relayed.attempt)))
             }
         }
     }
@@ -570,14 +501,6 @@ impl Exchange {
         if let Some(guard) = world.cluster.guard_mut(self.call.service) {
             guard.report(outcome, world.now);
         }
-    }
-
-    const fn current(&self) -> AttemptId {
-        AttemptId(self.attempts.saturating_sub(1))
-    }
-
-    fn is_current(&self, attempt: AttemptId) -> bool {
-        self.current() == attempt
     }
 }
 

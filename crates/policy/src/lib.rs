@@ -20,6 +20,7 @@ pub mod delivery;
 pub mod exchange;
 pub mod guard;
 pub mod health;
+pub mod hedge;
 pub mod http_cache;
 pub mod idempotency;
 mod latency;

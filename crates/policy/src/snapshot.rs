@@ -12,6 +12,7 @@ use crate::budget::BudgetPolicy;
 use crate::delivery::DeliveryPolicy;
 use crate::guard::GuardPolicy;
 use crate::health::ProbePolicy;
+use crate::hedge::HedgePolicy;
 use crate::http_cache::CachePolicy;
 use crate::idempotency::IdempotencyPolicy;
 use crate::membership::ServiceId;
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub routes: Vec<RoutePolicy>,
     /// What may be spent on retries: one for each route and each service that is called.
     pub budgets: Vec<BudgetPolicy>,
+    /// When second tries are made; of the routes that have them.
+    pub hedges: Vec<HedgePolicy>,
     /// What the gateway accepts.
     pub limits: Limits,
     /// Whom the gateway believes what it says of others.
@@ -93,11 +96,17 @@ pub struct CallPolicy {
     pub retry: RetryPolicy,
     /// Pays for retries; a place in [`Snapshot::budgets`].
     pub budget: BudgetId,
+    /// When a second try is made beside one that is late, if ever.
+    pub hedge: Option<HedgeId>,
 }
 
 /// A budget by its place in [`Snapshot::budgets`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BudgetId(pub u16);
+
+/// When second tries are made, by its place in [`Snapshot::hedges`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HedgeId(pub u16);
 
 /// One route of the gateway.
 #[derive(Debug, Clone)]
@@ -218,6 +227,7 @@ pub(crate) mod test_support {
             backoff: Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(100) },
         },
         budget: BudgetId(0),
+        hedge: None,
     };
 
     /// One service named "api".

@@ -5,7 +5,7 @@ use std::time::Duration;
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{RouteId, Router};
-use floodway_policy::snapshot::{BudgetId, CallPolicy, RoutePolicy, ServicePolicy, TopicsPolicy};
+use floodway_policy::snapshot::{BudgetId, CallPolicy, HedgeId, RoutePolicy, ServicePolicy, TopicsPolicy};
 use floodway_policy::{ServiceId, Snapshot};
 
 use crate::model::{Route, Service, System, Topics};
@@ -26,8 +26,9 @@ impl System {
                 .map(|((place, service), budget)| policy(ServiceId(place), budget_id(budget), service))
                 .collect(),
             router: Router::new(patterns),
-            routes: (0..).zip(routes).map(|(place, route)| route_policy(BudgetId(place), route)).collect(),
+            routes: routes_of(routes),
             budgets: self.budgets(routes),
+            hedges: routes.iter().filter_map(|route| route.hedge).collect(),
             limits: self.gateway.as_ref().map(|gateway| gateway.limits).unwrap_or_default(),
             cache_bytes_max: self
                 .gateway
@@ -69,12 +70,23 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
             connect_timeout: CONNECT_TIMEOUT,
             retry: RetryPolicy::default(),
             budget,
+            hedge: None,
         },
         guard: service.guard,
     }
 }
 
-fn route_policy(budget: BudgetId, route: &Route) -> RoutePolicy {
+/// Budgets are in the order of routes, and so are hedges, of those that have one.
+fn routes_of(routes: &[Route]) -> Vec<RoutePolicy> {
+    let mut hedges = (0..).map(HedgeId);
+    let policy = |(place, route): (u16, &Route)| {
+        let hedge = route.hedge.and_then(|_| hedges.next());
+        route_policy(BudgetId(place), hedge, route)
+    };
+    (0..).zip(routes).map(policy).collect()
+}
+
+fn route_policy(budget: BudgetId, hedge: Option<HedgeId>, route: &Route) -> RoutePolicy {
     RoutePolicy {
         name: route.pattern.to_string(),
         call: CallPolicy {
@@ -83,6 +95,7 @@ fn route_policy(budget: BudgetId, route: &Route) -> RoutePolicy {
             connect_timeout: route.connect_timeout,
             retry: route.retry,
             budget,
+            hedge,
         },
         body_max: route.body_max,
         cache: route.cache,

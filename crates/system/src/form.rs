@@ -32,6 +32,8 @@ pub(crate) enum Form {
     Size { min: u64, max: u64 },
     /// So many in so much time.
     Rate,
+    /// A length of time, or `p95`: what 95 of a hundred take.
+    Late,
     /// So many of a hundred; taken as so many of a million.
     Share,
     /// An IP address with port.
@@ -117,6 +119,7 @@ impl Form {
             Self::Duration { .. } => "a duration such as `250ms`, `2s`, `5m` or `24h`".into(),
             Self::Size { .. } => "a size such as `64KiB` or `10MiB`".into(),
             Self::Rate => "a rate such as `2000/s` or `100/m`".into(),
+            Self::Late => "a duration such as `50ms`, or `p95`".into(),
             Self::Share => "a share such as `1%` or `0.01%`, at most `100%`".into(),
             Self::Address => "an address such as `127.0.0.1:8080`".into(),
             Self::Ip => "an IP address such as `127.0.0.1`".into(),
@@ -143,6 +146,7 @@ impl Form {
             Self::Duration { .. } => "duration".into(),
             Self::Size { .. } => "size".into(),
             Self::Rate => "rate".into(),
+            Self::Late => "duration, or `p95`".into(),
             Self::Share => "share".into(),
             Self::Address => "address".into(),
             Self::Ip => "IP address".into(),
@@ -164,6 +168,7 @@ impl Form {
             Self::Duration { .. } => Some("^[0-9]+(us|ms|s|m|h|d)$"),
             Self::Size { .. } => Some("^[0-9]+([kMGT]?B|[KMGT]iB)$"),
             Self::Rate => Some("^[0-9]+/(ms|s|m|h|d)$"),
+            Self::Late => Some("^([0-9]+(us|ms|s|m|h|d)|p95)$"),
             Self::Share => Some(r"^[0-9]{1,3}(\.[0-9]{1,4})?%$"),
             Self::Address => Some("^.+:[0-9]{1,5}$"),
             Self::PathPattern => Some(r"^/[^*?#]*(/\*)?$|^/\*$"),
@@ -192,6 +197,7 @@ impl Form {
             | Self::Duration { .. }
             | Self::Size { .. }
             | Self::Rate
+            | Self::Late
             | Self::Share
             | Self::Address
             | Self::Ip
@@ -225,6 +231,8 @@ impl Form {
             Self::Duration { zero } => self.parse_duration(text, zero),
             Self::Size { min, max } => self.parse_size(text, min, max),
             Self::Rate => found(rate(text).map(Kind::Rate), Code::BadRate),
+            Self::Late if text == "p95" => Ok(Kind::Text(text.into())),
+            Self::Late => self.parse_duration(text, false),
             Self::Share => found(share(text).map(Kind::Integer), Code::OutOfRange),
             Self::Address => self.parse_address(text),
             Self::Ip => found(text.parse::<IpAddr>().ok().map(Kind::Ip), Code::BadAddress),

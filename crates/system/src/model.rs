@@ -14,6 +14,7 @@ use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
+use floodway_policy::hedge::HedgePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::IdempotencyPolicy;
 use floodway_policy::outlier::OutlierPolicy;
@@ -231,6 +232,8 @@ pub struct Route {
     pub retry: RetryPolicy,
     /// What may be spent on them.
     pub budget: BudgetPolicy,
+    /// When a second try is made beside one that is late, if ever.
+    pub hedge: Option<HedgePolicy>,
     /// How much a request matters.
     pub priority: Option<PriorityPolicy>,
     /// How often clients may ask.

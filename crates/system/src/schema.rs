@@ -176,6 +176,7 @@ fn single(form: Form) -> Value {
         | Form::Duration { .. }
         | Form::Size { .. }
         | Form::Rate
+        | Form::Late
         | Form::Share
         | Form::Address
         | Form::Ip

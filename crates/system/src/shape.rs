@@ -2,6 +2,7 @@
 //! JSON Schema and the reference page. The file's own shape is in [`file`].
 
 pub(crate) mod file;
+mod hedge;
 pub(crate) mod idempotency;
 mod telemetry;
 

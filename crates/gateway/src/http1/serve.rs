@@ -18,6 +18,7 @@ use crate::connection::{Client, PREFACE};
 use crate::forward::{self, TARGET_SHARE};
 use crate::idempotency;
 use crate::in_flight::InFlight;
+use crate::perform::hedged;
 use crate::respond::Problem;
 use crate::stream::Stream;
 use crate::telemetry::{Asked, Beginning, Way};
@@ -224,7 +225,9 @@ impl Visit {
         }
         let is_http2 = worker.protocol(route.call.service) == Protocol::Http2;
         let method = head.method.text(&self.side.bytes);
-        let is_more = cache::concerns(&worker, route, method) || idempotency::concerns(route, method);
+        let is_more = cache::concerns(&worker, route, method)
+            || idempotency::concerns(route, method)
+            || hedged::concerns(route.call, method, head.framing == Framing::Empty);
         if head.upgrade || is_http2 || is_more {
             return adapt::serve(self, head, fields, route, in_flight).await;
         }

@@ -10,6 +10,7 @@ use floodway_kit::{Upstream, http};
 use floodway_policy::admission::{AdmissionPolicy, Class, Limit, PriorityPolicy};
 use floodway_policy::breaker::BreakerPolicy;
 use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::retry::Statuses;
 
 use crate::support::{PATIENCE, builder, raw_server, read_head, write};
@@ -118,6 +119,56 @@ fn retries_stay_within_their_budget() {
         assert_eq!(get(gateway.address(), &[]).status, 503);
     }
     assert_eq!((bad.seen().len(), gateway.counts().retries), (60, 10));
+}
+
+#[test]
+fn a_second_try_answers_while_the_first_is_late() {
+    let gate = Arc::<Gate>::default();
+    let good = Upstream::always(200, "yes");
+    let gateway = builder()
+        .service(&[gate.server(), good.address()])
+        .route("/*", &[], 0)
+        .hedge(HedgePolicy { after: Late::After(Duration::from_millis(50)), share: 1_000_000 })
+        .one_worker()
+        .start();
+    for _ in 0..10 {
+        assert_eq!(get(gateway.address(), &[]).text(), "yes");
+    }
+    let arrived = gate.arrived.load(Ordering::SeqCst) as u64;
+    let counts = gateway.counts();
+    assert!(arrived >= 1, "it was asked first now and then");
+    assert!(counts.hedges >= 1 && counts.hedges <= 10, "{}", counts.hedges);
+    assert_eq!(counts.retries, 0);
+    gateway.wait_quiet();
+    // What may not happen twice waits for the one it went to.
+    let address = gateway.address();
+    let post = move || http::send(address, "POST", "/", &[], b"x").map(|answer| answer.status);
+    let posted = thread::spawn(move || [post(), post()].map(|status| status.expect("an answer")));
+    let has_come = || gate.arrived.load(Ordering::SeqCst) as u64 > arrived;
+    floodway_kit::eventually_blocking(PATIENCE, "the slow one is posted to", has_come);
+    gate.open();
+    assert_eq!(posted.join().expect("answers"), [200, 200]);
+    assert_eq!(gateway.counts().hedges, counts.hedges);
+}
+
+#[test]
+fn second_tries_are_a_share_of_the_requests() {
+    let gate = Arc::<Gate>::default();
+    let gateway = builder()
+        .service(&[gate.server(), gate.server()])
+        .route("/*", &[], 0)
+        .hedge(HedgePolicy { after: Late::After(Duration::from_millis(1)), share: 100_000 })
+        .one_worker()
+        .start();
+    let address = gateway.address();
+    let asking: Vec<_> = (0..20).map(|_| thread::spawn(move || get(address, &[]))).collect();
+    gate.wait_arrived(22);
+    gate.open();
+    for asked in asking {
+        assert_eq!(asked.join().expect("an answer").text(), "ok");
+    }
+    assert_eq!(gateway.counts().hedges, 2);
+    gateway.wait_quiet();
 }
 
 #[test]

@@ -13,13 +13,16 @@ use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
+use floodway_policy::hedge::HedgePolicy;
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::IdempotencyPolicy;
 use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
-use floodway_policy::snapshot::{BudgetId, CallPolicy, Limits, Protocol, RoutePolicy, ServicePolicy};
+use floodway_policy::snapshot::{
+    BudgetId, CallPolicy, HedgeId, Limits, Protocol, RoutePolicy, ServicePolicy,
+};
 use floodway_policy::trust::{Network, TrustedProxies};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
@@ -38,6 +41,7 @@ pub(crate) struct Builder {
     cache_bytes_max: u64,
     retry: RetryPolicy,
     budget: BudgetPolicy,
+    hedge: Option<HedgePolicy>,
     guard: GuardPolicy,
     hash: HashPolicy,
     outlier: Option<OutlierPolicy>,
@@ -76,6 +80,7 @@ pub(crate) fn builder() -> Builder {
         workers: 2,
         retry: RetryPolicy::default(),
         budget: BudgetPolicy::default(),
+        hedge: None,
         guard: GuardPolicy::default(),
         hash: HashPolicy::default(),
         outlier: None,
@@ -169,6 +174,12 @@ impl Builder {
         self
     }
 
+    /// How all requests are hedged.
+    pub(crate) fn hedge(mut self, policy: HedgePolicy) -> Self {
+        self.hedge = Some(policy);
+        self
+    }
+
     /// What protects each service.
     pub(crate) fn guard(mut self, change: impl FnOnce(&mut GuardPolicy)) -> Self {
         change(&mut self.guard);
@@ -221,6 +232,7 @@ impl Builder {
             connect_timeout: Duration::from_secs(1),
             retry: self.retry,
             budget: BudgetId(0),
+            hedge: self.hedge.map(|_| HedgeId(0)),
         };
         let services = self.services.iter().enumerate().map(|(index, (balance, _))| ServicePolicy {
             name: format!("service-{index}"),
@@ -249,6 +261,7 @@ impl Builder {
             router: Router::new(patterns),
             routes: routes.collect(),
             budgets: vec![self.budget],
+            hedges: self.hedge.into_iter().collect(),
             limits: self.limits,
             cache_bytes_max: has_cache.then_some(self.cache_bytes_max),
             topics: Vec::new(),

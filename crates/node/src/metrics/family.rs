@@ -18,6 +18,7 @@ pub(super) enum Family {
     Refusals,
     Attempts,
     Retries,
+    Hedges,
     Failures,
     ServiceConnections,
     Ejections,
@@ -110,11 +111,10 @@ impl Family {
                 Counter,
                 "Requests sent to a service, each time they were, from clients and from other services.",
             ),
-            Self::Retries => (
-                "floodway_service_retries_total",
-                Counter,
-                "Attempts that were not the first of their request.",
-            ),
+            Self::Retries => {
+                ("floodway_service_retries_total", Counter, "Attempts after one that brought nothing.")
+            }
+            Self::Hedges => ("floodway_service_hedges_total", Counter, "Attempts beside one that was late."),
             Self::Failures => (
                 "floodway_service_failures_total",
                 Counter,

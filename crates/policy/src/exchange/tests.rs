@@ -1,3 +1,5 @@
+mod hedging;
+
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::format;

@@ -167,6 +167,7 @@ fn patterns_agree_with_the_readers() {
         POSITIVE,
         SIZE,
         Form::Rate,
+        Form::Late,
         Form::Share,
         Form::Address,
         Form::File,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use floodway_policy::ServiceId;
 use floodway_policy::admission::{Class, PriorityPolicy};
 use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
 use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
@@ -128,6 +129,7 @@ impl Reader<'_> {
                 connect_timeout: fields.duration("connect-timeout"),
                 retry: self.retry(fields),
                 budget: budget(fields),
+                hedge: fields.object("hedge").map(hedge),
                 priority: fields.object("priority").map(priority),
                 rate_limit: fields.object("limit").and_then(|limit| self.rate_limit(limit)),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
@@ -288,6 +290,14 @@ fn budget(route: &Fields) -> BudgetPolicy {
     let empty = Fields::empty(route.span);
     let retry = route.object("retry").unwrap_or(&empty);
     BudgetPolicy { percent: retry.whole("budget"), per_second: retry.whole("budget-min") }
+}
+
+fn hedge(hedge: &Fields) -> HedgePolicy {
+    let after = match hedge.get("after").map(|value| &value.kind) {
+        Some(Kind::Duration(time)) => Late::After(*time),
+        _ => Late::P95,
+    };
+    HedgePolicy { after, share: hedge.whole("budget") }
 }
 
 fn cache(cache: &Fields) -> CachePolicy {

@@ -9,6 +9,7 @@ mod services;
 use self::front::{LISTEN, TLS};
 use self::services::SERVICE;
 use super::Need::{Default, Optional, Required};
+use super::hedge::HEDGE;
 use super::idempotency::IDEMPOTENCY;
 use super::telemetry::TELEMETRY;
 use super::{Field, Object, Shape, field};
@@ -301,6 +302,12 @@ static ROUTE: Object = Object {
             "How often clients may ask; more is answered with 429.",
         ),
         field("retry", Shape::Object(&RETRY), EMPTY, "When a request is tried again."),
+        field(
+            "hedge",
+            Shape::Object(&HEDGE),
+            Optional("one try at a time"),
+            "When a second try is made beside one that is late.",
+        ),
         field(
             "priority",
             Shape::Object(&PRIORITY),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use floodway_policy::balance::{Balance, HashKey, HashPolicy};
+use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
 use floodway_policy::outlier::OutlierPolicy;
@@ -71,6 +72,29 @@ gateway:
     assert_eq!(snapshot.cache_bytes_max, Some(256 << 20));
     let without = compile(b"system: a\ngateway: { listen: 127.0.0.1:2, cache: { memory: 1GiB } }\n");
     assert_eq!(without.cache_bytes_max, None, "no route has one");
+}
+
+#[test]
+fn routes_are_hedged_as_they_say() {
+    let text = b"system: a
+services: { b: { at: ['127.0.0.1:1'] } }
+gateway:
+  listen: 127.0.0.1:2
+  routes:
+    - { match: { path: /plain }, to: b }
+    - { match: { path: /learned }, to: b, hedge: {} }
+    - { match: { path: /fixed }, to: b, hedge: { after: 50ms, budget: 0.5% } }
+";
+    let (_folder, system) = read(text, None);
+    let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
+    let of_route = |route: &floodway_policy::snapshot::RoutePolicy| {
+        route.call.hedge.map(|hedge| snapshot.hedges[usize::from(hedge.0)])
+    };
+    let hedges: Vec<_> = snapshot.routes.iter().map(of_route).collect();
+    let fixed = HedgePolicy { after: Late::After(Duration::from_millis(50)), share: 5_000 };
+    assert_eq!(hedges, [None, Some(HedgePolicy { after: Late::P95, share: 50_000 }), Some(fixed)]);
+    let wrong = String::from_utf8_lossy(text).replace("50ms", "p99");
+    assert_eq!(codes(read(wrong.as_bytes(), None).1), [Code::BadDuration]);
 }
 
 #[test]
