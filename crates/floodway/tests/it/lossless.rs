@@ -71,7 +71,7 @@ fn ask(kept: &mut Option<Connection>, gateway: SocketAddr, is_post: bool, id: u6
 
 /// Runs clients while `change` is made; nothing that may be asked twice is lost. Returns the numbers of POSTs
 /// that were not answered.
-fn under_load(node: &Node, change: impl FnOnce()) -> Vec<(u64, String)> {
+pub(crate) fn under_load(node: &Node, change: impl FnOnce()) -> Vec<(u64, String)> {
     let (seen, is_over, gateway) = (Seen::default(), AtomicBool::new(false), node.gateway());
     thread::scope(|scope| {
         for number in 0..CLIENTS {
@@ -106,26 +106,10 @@ fn taken(node: &Node) -> Vec<(u64, u32)> {
     text.lines().map(|line| parse(line).expect("two numbers")).collect()
 }
 
-fn three() -> Node {
-    web("replicas: 3, health: { http: /healthz, period: 200ms }").up_and_ready()
-}
-
-#[test]
-fn a_killed_replica_loses_only_what_had_reached_it_and_may_not_be_asked_twice() {
-    let node = three();
-    let mut killed = HashSet::new();
-    let lost = under_load(&node, || {
-        for round in 0..3 {
-            let pid = node.pid(round);
-            killed.insert(pid);
-            signal(pid, Signal::KILL);
-            eventually("a fresh process is ready", || {
-                node.state(round) == "ready" && node.replicas()[round]["pid"] != pid
-            });
-        }
-    });
-    let taken = taken(&node);
-    for (id, what) in &lost {
+/// What was lost had reached a process that was killed, or nobody; and no POST was carried out twice.
+pub(crate) fn assert_nothing_was_done_twice(node: &Node, lost: &[(u64, String)], killed: &[u32]) {
+    let taken = taken(node);
+    for (id, what) in lost {
         let by: Vec<_> = taken.iter().filter(|(taken, _)| taken == id).collect();
         // It was on the connection of a process that died, which may not have got to read it.
         assert!(
@@ -136,6 +120,27 @@ fn a_killed_replica_loses_only_what_had_reached_it_and_may_not_be_asked_twice() 
     }
     let numbers: HashSet<_> = taken.iter().map(|(id, _)| *id).collect();
     assert_eq!(numbers.len(), taken.len(), "nothing is done twice");
+}
+
+pub(crate) fn three() -> Node {
+    web("replicas: 3, health: { http: /healthz, period: 200ms }").up_and_ready()
+}
+
+#[test]
+fn a_killed_replica_loses_only_what_had_reached_it_and_may_not_be_asked_twice() {
+    let node = three();
+    let mut killed = Vec::new();
+    let lost = under_load(&node, || {
+        for round in 0..3 {
+            let pid = node.pid(round);
+            killed.push(pid);
+            signal(pid, Signal::KILL);
+            eventually("a fresh process is ready", || {
+                node.state(round) == "ready" && node.replicas()[round]["pid"] != pid
+            });
+        }
+    });
+    assert_nothing_was_done_twice(&node, &lost, &killed);
     node.stop();
 }
 

@@ -15,5 +15,6 @@ mod metrics;
 mod orphans;
 mod reload;
 mod service;
+mod soak;
 mod support;
 mod telemetry;
