@@ -3,7 +3,6 @@
 mod activity;
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -49,31 +48,13 @@ impl Client {
     }
 }
 
-/// Serves a connection until it ends, is idle or slow for too long, or the worker stops.
+/// Serves a connection until it ends, or is idle or slow for too long. What is left when the worker stops is cut off
+/// with its thread.
 pub(crate) async fn serve(client: Rc<Client>, stream: Stream) {
-    let phase = &client.worker.phase;
-    tokio::select! {
-        biased;
-        () = serve_all(&client, stream, reached(phase, Phase::Draining)) => {}
-        () = reached(phase, Phase::Stopping) => {}
-    }
-}
-
-async fn serve_all(client: &Rc<Client>, stream: Stream, draining: impl Future<Output = ()>) {
-    let mut requests = pin!(http1::serve(Rc::clone(client), stream));
-    // A connection that waits looks whether the worker drains, and must be woken for that once.
-    let end = tokio::select! {
-        biased;
-        end = &mut requests => end,
-        () = draining => {
-            client.worker.drain();
-            requests.await
-        }
-    };
-    match end {
+    match http1::serve(Rc::clone(&client), stream).await {
         End::Over => {}
-        End::Http2(side) => Box::pin(serve_http2(client, side)).await,
-        End::Upgraded(side, tunnel) => Box::pin(serve_tunnel(client, side, tunnel)).await,
+        End::Http2(side) => Box::pin(serve_http2(&client, side)).await,
+        End::Upgraded(side, tunnel) => Box::pin(serve_tunnel(&client, side, tunnel)).await,
     }
 }
 

@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 use self::write::Then;
 use crate::alarm::Alarm;
+use crate::bells::Bell;
 use crate::connection::Client;
 use crate::respond::Problem;
 use crate::tunnel::Tunnel;
@@ -39,6 +40,8 @@ struct Visit {
     alarm: Alarm,
     /// Its first request is still to come, so that it may turn out to speak HTTP/2.
     is_new: bool,
+    /// Wakes it for a drain.
+    _bell: Bell,
 }
 
 /// What became of one request.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod alarm;
+mod bells;
 mod body;
 mod buffers;
 mod cache;

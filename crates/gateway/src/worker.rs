@@ -13,6 +13,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::bells::Bells;
 use crate::body::Outbound;
 use crate::buffers::Buffers;
 use crate::cache::{Store, TallyPlace};
@@ -77,6 +78,7 @@ pub(crate) struct Worker {
     pub(crate) buffers: Buffers,
     pub(crate) queue: Queue,
     pub(crate) tasks: Tasks,
+    pub(crate) bells: Bells,
     /// Shared by the workers of the node.
     pub(crate) rate_limits: Arc<RateLimits>,
     /// Shared by the workers of the node.
@@ -188,6 +190,7 @@ impl Worker {
             listen,
             retired: CancellationToken::new(),
             tasks: Tasks::default(),
+            bells: Bells::default(),
             cache_place: cache.take_place(),
             cache,
             stores,
@@ -239,6 +242,7 @@ impl Worker {
     pub(crate) fn drain(&self) {
         self.is_draining.set(true);
         self.is_leaving.set(true);
+        self.bells.ring();
     }
 
     /// Another takes the connections from now on.

@@ -13,6 +13,7 @@ use super::side::Side;
 use super::write::{self, Then};
 use super::{Served, Taken, Unserved, Visit, adapt, hit, relay};
 use crate::alarm::Alarm;
+use crate::bells::Bell;
 use crate::cache;
 use crate::connection::{Client, PREFACE};
 use crate::forward::{self, TARGET_SHARE};
@@ -52,7 +53,8 @@ enum Turn {
 /// Serves a connection until it ends, or is idle or slow for too long, or the worker drains.
 pub(crate) async fn serve(client: Rc<Client>, stream: Stream) -> End {
     let alarm = Alarm::new(client.worker.clock);
-    let mut visit = Visit { client, side: Side::new(stream), alarm, is_new: true };
+    let bell = poll_fn(|cx| Poll::Ready(Bell::hang(&client.worker, cx))).await;
+    let mut visit = Visit { client, side: Side::new(stream), alarm, is_new: true, _bell: bell };
     // A client that connects has something to say.
     let mut patience = visit.client.worker.snapshot.limits.header_timeout;
     loop {
@@ -136,7 +138,7 @@ impl Visit {
     /// # Errors
     /// What is wrong with it; nothing where it is the beginning of HTTP/2.
     async fn read_head(&mut self, fields: &mut Vec<Field>) -> Result<Option<RequestHead>, Option<Problem>> {
-        let Self { client, side, alarm, is_new } = self;
+        let Self { client, side, alarm, is_new, .. } = self;
         let worker = &client.worker;
         let limits = worker.snapshot.limits;
         let mut is_timed = false;
