@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         retry: RetryPolicy::default(),
         budget: BudgetId(0),
         hedge: None,
+        tells_time: false,
     };
     let path = PathPattern::parse("/*").ok_or("a pattern")?;
     let snapshot = Snapshot {

@@ -22,6 +22,7 @@ mod tee;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use floodway_policy::Time;
 use floodway_policy::http_cache::{
     Asked, CachePolicy, CacheStatus, Forwarded, Verdict, decide, invalidates, is_safe, local_target,
 };
@@ -176,7 +177,9 @@ impl Asking {
         let mut head = self.head.as_ref().clone();
         head.method = Method::GET;
         head.headers.remove(RANGE);
-        let asking = Self { head: Rc::new(head), ..self.clone() };
+        // Nobody waits for it.
+        let standing = Standing { gives_up: Time::NEVER, ..self.standing };
+        let asking = Self { head: Rc::new(head), standing, ..self.clone() };
         let found = Found::Fit(Arc::clone(cached));
         self.worker.tasks.spawn(async move { asking.bring(lead, found).await });
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use floodway_policy::ServiceId;
+use floodway_policy::Time;
 use floodway_policy::admission::Class;
 use floodway_policy::balance::{Balance, HashKey, cookie};
 use floodway_policy::rng::hash_bytes;
@@ -17,6 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::body::{RequestBody, ResponseBody};
 use crate::cache;
 use crate::connection::Client;
+use crate::deadline;
 use crate::head::{self, REQUEST_ID};
 use crate::http1::is_authority;
 use crate::idempotency;
@@ -130,10 +132,13 @@ pub(crate) async fn send_on(
         in_flight::say_trace(request.headers_mut(), hop);
     }
     *request.version_mut() = Version::HTTP_11;
+    let gives_up = deadline::gives_up(request.headers(), route.call, in_flight.began);
     let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
     let key = key(worker, route.call.service, asker, request.uri().path(), header);
-    let standing = Standing { key, class: class(route, header) };
+    let standing = Standing { key, class: class(route, header), gives_up };
     if let Some(keyed) = keyed {
+        // What runs once runs to its end, whoever waits for it.
+        let standing = Standing { gives_up: Time::NEVER, ..standing };
         // Boxed, as it would make the future of every request as large.
         let mut response = Box::pin(keyed.answer(client, standing, request)).await?;
         *response.version_mut() = Version::HTTP_11;

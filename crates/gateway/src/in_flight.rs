@@ -28,7 +28,7 @@ pub(crate) struct InFlight {
     pub(crate) id: RequestId,
     /// Where there is tracing.
     hop: Option<Hop>,
-    began: Time,
+    pub(crate) began: Time,
     route: Cell<Option<RouteId>>,
     endpoint: Cell<Option<EndpointId>>,
     /// 0 until there is one.

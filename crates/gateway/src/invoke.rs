@@ -50,7 +50,7 @@ impl Invoke for Caller {
             let unknown = || InvokeError::UnknownService { service: service.to_owned() };
             let id = worker.snapshot.service(service).ok_or_else(unknown)?;
             let call = *worker.snapshot.call(id).ok_or_else(unknown)?;
-            let standing = Standing { key: worker.random(), class: Class::NORMAL };
+            let standing = Standing { key: worker.random(), class: Class::NORMAL, gives_up: Time::NEVER };
             let span = Span::begin(worker, id, &mut request);
             let calls = &worker.counters.service(id).calls;
             match perform(worker, call, standing, request.map(RequestBody::Caller)).await {
@@ -131,6 +131,6 @@ fn error(why: Refusal, service: &str, after: std::time::Duration) -> InvokeError
         Refusal::RequestBody => {
             InvokeError::Broken { service, detail: "the request body broke off".to_owned() }
         }
-        Refusal::TimedOut => InvokeError::TimedOut { service, after },
+        Refusal::TimedOut | Refusal::TooLate => InvokeError::TimedOut { service, after },
     }
 }

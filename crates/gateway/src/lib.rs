@@ -15,6 +15,7 @@ mod clock;
 mod connection;
 mod counts;
 mod crowd;
+mod deadline;
 mod entry;
 mod forward;
 #[cfg(any(test, fuzzing))]

@@ -21,6 +21,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::body::{Outbound, RequestBody, Tied, TooLarge};
+use crate::deadline;
 use crate::head;
 use crate::pool::{self, Connection, Sender};
 use crate::upstream;
@@ -56,6 +57,8 @@ pub(crate) struct Standing {
     pub(crate) key: u64,
     /// How much the request matters.
     pub(crate) class: Class,
+    /// Who asks waits no longer.
+    pub(crate) gives_up: Time,
 }
 
 /// What an attempt needs.
@@ -65,6 +68,10 @@ pub(crate) struct Attempt {
     pub(crate) connect_by: Time,
     /// Only a connection that was never used will do.
     pub(crate) fresh: bool,
+    /// When the exchange has no more time.
+    deadline: Time,
+    /// The service is to know.
+    tells_time: bool,
 }
 
 /// A request that may have to be sent more than once.
@@ -117,10 +124,19 @@ pub(crate) async fn drive<C: Carry>(
     let mut reply = None;
     loop {
         let mut attempt = None;
-        for action in life.step(event) {
+        let actions = life.step(event);
+        let deadline = life.exchange.deadline();
+        for action in actions {
             match action {
                 Action::Send { attempt: id, endpoint, connect_by, fresh } => {
-                    attempt = Some(Attempt { id, endpoint, connect_by, fresh });
+                    attempt = Some(Attempt {
+                        id,
+                        endpoint,
+                        connect_by,
+                        fresh,
+                        deadline,
+                        tells_time: call.tells_time,
+                    });
                 }
                 Action::WakeAt(time) => until = time,
                 Action::Queue(called) => ticket = Some(called),
@@ -174,6 +190,7 @@ pub(crate) async fn perform(
     let facts = Facts {
         key: standing.key,
         class: standing.class,
+        gives_up: standing.gives_up,
         idempotent: is_idempotent(request.method().as_str()),
         repeatable: request.body().is_empty(),
     };
@@ -219,6 +236,7 @@ async fn send(
     if matches!(connection.sender, Sender::Http2(_)) {
         upstream::to_http2(&mut request, worker, attempt.endpoint.service);
     }
+    deadline::tell(request.headers_mut(), attempt.tells_time, attempt.deadline.since(worker.clock.now()));
     let may_switch = request.headers().contains_key(UPGRADE);
     match connection.sender.try_send(request).await {
         // hyper takes these, but another reader of the answer could end its body elsewhere.

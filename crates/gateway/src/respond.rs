@@ -33,6 +33,7 @@ pub(crate) enum Problem {
     Unreachable,
     BadGateway,
     TimedOut,
+    TooLate,
     NotCached,
     /// The client may ask again after so many seconds.
     RateLimited {
@@ -72,6 +73,7 @@ impl Problem {
             Self::Overloaded => "FW-3513",
             Self::BreakerOpen => "FW-3523",
             Self::TimedOut => "FW-3504",
+            Self::TooLate => "FW-3514",
             Self::NotCached => "FW-3506",
             Self::RateLimited { .. } => "FW-3429",
             Self::BadKey(_) => "FW-3402",
@@ -100,7 +102,7 @@ impl Problem {
             Self::NoEndpoint | Self::Overloaded | Self::BreakerOpen | Self::StoreFails => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::TimedOut | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
+            Self::TimedOut | Self::TooLate | Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -123,6 +125,7 @@ impl Problem {
             Self::NoEndpoint => "no replica of the service is ready",
             Self::Overloaded => "the service has more to do than it can",
             Self::BreakerOpen => "the service fails, and is left alone for a while",
+            Self::TooLate => "the time that the client gave was over before anything was tried",
             Self::TimedOut => "the service did not answer in time",
             Self::NotCached => "the request takes only what is cached, and nothing is",
             Self::RateLimited { .. } => "there were more requests than the route allows",
@@ -168,8 +171,8 @@ impl Problem {
     /// sent to a service.
     const fn grpc_status(self) -> u16 {
         match self {
-            Self::NoEndpoint | Self::Unreachable => 14,      // UNAVAILABLE
-            Self::TimedOut | Self::NotCached => 4,           // DEADLINE_EXCEEDED
+            Self::NoEndpoint | Self::Unreachable => 14, // UNAVAILABLE
+            Self::TimedOut | Self::TooLate | Self::NotCached => 4, // DEADLINE_EXCEEDED
             Self::NoRoute | Self::MethodNotAllowed(_) => 12, // UNIMPLEMENTED
             Self::BodyTooLarge | Self::TargetTooLong | Self::HeadTooLarge | Self::RateLimited { .. } => 8, // RESOURCE_EXHAUSTED
             _ => 13, // INTERNAL
@@ -230,6 +233,7 @@ impl From<Refusal> for Problem {
             Refusal::Unreachable => Self::Unreachable,
             Refusal::BadGateway => Self::BadGateway,
             Refusal::TimedOut => Self::TimedOut,
+            Refusal::TooLate => Self::TooLate,
             Refusal::RequestBody => Self::BadBody,
         }
     }

@@ -130,6 +130,11 @@ impl Exchange {
         self.call.timeout
     }
 
+    /// When the head of a response must be there; known once it arrived.
+    pub const fn deadline(&self) -> Time {
+        self.deadline
+    }
+
     /// The service it goes to.
     pub const fn service(&self) -> ServiceId {
         self.call.service
@@ -163,7 +168,11 @@ impl Exchange {
     }
 
     fn arrive(&mut self, world: &mut World<'_>) -> Actions {
-        self.deadline = world.now.after(self.call.timeout);
+        self.deadline = world.now.after(self.call.timeout).min(self.facts.gives_up);
+        if self.deadline <= world.now {
+            self.phase = Phase::Over;
+            return Actions::one(Action::Answer(Refusal::TooLate));
+        }
         if let Some(budget) = world.cluster.budget_mut(self.call.budget) {
             budget.earn();
         }
@@ -336,8 +345,9 @@ impl Exchange {
         let Tries { one, beside } = tries;
         if world.now >= self.deadline {
             self.learn(tries, world);
-            let other = beside.map(|beside| self.give_up(beside, Outcome::TimedOut, world));
-            let one = self.give_up(one, Outcome::TimedOut, world);
+            let outcome = self.timed_out();
+            let other = beside.map(|beside| self.give_up(beside, outcome, world));
+            let one = self.give_up(one, outcome, world);
             return self.answer(Refusal::TimedOut, world).after(other).after(Some(one));
         }
         if let Some(beside) = beside {
@@ -368,6 +378,12 @@ impl Exchange {
         let given_up = self.give_up(one, Outcome::TimedOut, world);
         self.failure = Some(Failure::TryTimedOut);
         self.retry(world).after(Some(given_up))
+    }
+
+    /// What it says of a service that it had no more time. Nothing, if it was a client that set the time:
+    /// otherwise one client could open the breaker for all.
+    fn timed_out(&self) -> Outcome {
+        if self.facts.gives_up <= self.deadline { Outcome::Abandoned } else { Outcome::TimedOut }
     }
 
     /// When there is something to do if no word comes.

@@ -16,6 +16,7 @@ pub mod balance;
 pub mod breaker;
 pub mod budget;
 pub mod cluster;
+pub mod deadline;
 pub mod delivery;
 pub mod exchange;
 pub mod guard;

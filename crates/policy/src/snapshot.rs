@@ -98,6 +98,8 @@ pub struct CallPolicy {
     pub budget: BudgetId,
     /// When a second try is made beside one that is late, if ever.
     pub hedge: Option<HedgeId>,
+    /// Whether the time that is left is taken from requests and told to the service, not by gRPC only.
+    pub tells_time: bool,
 }
 
 /// A budget by its place in [`Snapshot::budgets`].
@@ -228,6 +230,7 @@ pub(crate) mod test_support {
         },
         budget: BudgetId(0),
         hedge: None,
+        tells_time: false,
     };
 
     /// One service named "api".

@@ -71,6 +71,7 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
             retry: RetryPolicy::default(),
             budget,
             hedge: None,
+            tells_time: false,
         },
         guard: service.guard,
     }
@@ -96,6 +97,7 @@ fn route_policy(budget: BudgetId, hedge: Option<HedgeId>, route: &Route) -> Rout
             retry: route.retry,
             budget,
             hedge,
+            tells_time: route.tells_time,
         },
         body_max: route.body_max,
         cache: route.cache,

@@ -234,6 +234,8 @@ pub struct Route {
     pub budget: BudgetPolicy,
     /// When a second try is made beside one that is late, if ever.
     pub hedge: Option<HedgePolicy>,
+    /// Whether clients may say how long they wait, and the service is told what is left.
+    pub tells_time: bool,
     /// How much a request matters.
     pub priority: Option<PriorityPolicy>,
     /// How often clients may ask.

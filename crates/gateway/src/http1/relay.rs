@@ -106,7 +106,8 @@ pub(super) async fn relay(
     };
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
-    let facts = Facts { key, idempotent, repeatable: framing == Framing::Empty, class };
+    let facts =
+        Facts { key, idempotent, repeatable: framing == Framing::Empty, class, gives_up: Time::NEVER };
     let body = Pump::new(worker.buffers.take(), framing, framing == Framing::Chunked, route.body_max);
     let owes_100 = head.waits_for_100 && framing != Framing::Empty && side.bytes.is_empty();
     let mut request = Request {

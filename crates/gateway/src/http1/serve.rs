@@ -230,7 +230,7 @@ impl Visit {
         let is_more = cache::concerns(&worker, route, method)
             || idempotency::concerns(route, method)
             || hedged::concerns(route.call, method, head.framing == Framing::Empty);
-        if head.upgrade || is_http2 || is_more {
+        if head.upgrade || is_http2 || is_more || route.call.tells_time {
             return adapt::serve(self, head, fields, route, in_flight).await;
         }
         relay::relay(self, head, fields, route, in_flight).await

@@ -60,9 +60,13 @@ impl Run {
         let came = self.ask(request).await;
         let (outcome, answer) = match &came {
             Ok(came) => (came.outcome(), came.whole()),
-            Err(Refusal::NoEndpoint | Refusal::Overloaded | Refusal::BreakerOpen | Refusal::Unreachable) => {
-                (Outcome::NotSent, None)
-            }
+            Err(
+                Refusal::NoEndpoint
+                | Refusal::Overloaded
+                | Refusal::BreakerOpen
+                | Refusal::Unreachable
+                | Refusal::TooLate,
+            ) => (Outcome::NotSent, None),
             Err(Refusal::TimedOut) => (Outcome::TimedOut, None),
             // Its body was in hand, so nobody broke it off.
             Err(Refusal::BadGateway | Refusal::RequestBody) => (Outcome::BrokeOff, None),

@@ -46,7 +46,9 @@ pub(super) async fn perform(
     let mut running = Running::default();
     let (mut event, mut until, mut ticket, mut reply) = (Event::Arrived, Time::NEVER, None, None);
     loop {
-        for action in life.step(event) {
+        let actions = life.step(event);
+        let deadline = life.exchange.deadline();
+        for action in actions {
             match action {
                 Action::Send { attempt: id, endpoint, connect_by, fresh } => {
                     ticket = None;
@@ -56,7 +58,11 @@ pub(super) async fn perform(
                         _ if running.is_empty() => counters.retries.add_one(),
                         _ => counters.hedges.add_one(),
                     }
-                    running.start(worker, Attempt { id, endpoint, connect_by, fresh }, &head);
+                    running.start(
+                        worker,
+                        Attempt { id, endpoint, connect_by, fresh, deadline, tells_time: call.tells_time },
+                        &head,
+                    );
                 }
                 Action::WakeAt(time) => until = time,
                 Action::Queue(called) => ticket = Some(called),

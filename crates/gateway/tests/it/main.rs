@@ -8,6 +8,7 @@ mod balance;
 mod bodies;
 mod cache;
 mod connections;
+mod deadlines;
 mod drain;
 mod failures;
 mod headers;

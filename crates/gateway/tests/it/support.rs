@@ -42,6 +42,7 @@ pub(crate) struct Builder {
     retry: RetryPolicy,
     budget: BudgetPolicy,
     hedge: Option<HedgePolicy>,
+    tells_time: bool,
     guard: GuardPolicy,
     hash: HashPolicy,
     outlier: Option<OutlierPolicy>,
@@ -81,6 +82,7 @@ pub(crate) fn builder() -> Builder {
         retry: RetryPolicy::default(),
         budget: BudgetPolicy::default(),
         hedge: None,
+        tells_time: false,
         guard: GuardPolicy::default(),
         hash: HashPolicy::default(),
         outlier: None,
@@ -180,6 +182,12 @@ impl Builder {
         self
     }
 
+    /// Services are told how much time is left, and clients heard.
+    pub(crate) fn tells_time(mut self) -> Self {
+        self.tells_time = true;
+        self
+    }
+
     /// What protects each service.
     pub(crate) fn guard(mut self, change: impl FnOnce(&mut GuardPolicy)) -> Self {
         change(&mut self.guard);
@@ -233,6 +241,7 @@ impl Builder {
             retry: self.retry,
             budget: BudgetId(0),
             hedge: self.hedge.map(|_| HedgeId(0)),
+            tells_time: self.tells_time,
         };
         let services = self.services.iter().enumerate().map(|(index, (balance, _))| ServicePolicy {
             name: format!("service-{index}"),

@@ -44,6 +44,8 @@ pub enum Refusal {
     Unreachable,
     /// The endpoint took the request and failed to answer.
     BadGateway,
+    /// Who asks had given up before anything was tried.
+    TooLate,
     /// The time was up. An endpoint may have acted on the request.
     TimedOut,
     /// The client's body was at fault.
@@ -65,7 +67,7 @@ impl Refusal {
         match self {
             Self::NoEndpoint | Self::Overloaded | Self::BreakerOpen => 503,
             Self::Unreachable | Self::BadGateway => 502,
-            Self::TimedOut => 504,
+            Self::TimedOut | Self::TooLate => 504,
             Self::RequestBody => 400,
         }
     }

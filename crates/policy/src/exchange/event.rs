@@ -2,6 +2,7 @@
 
 use super::action::Refusal;
 use crate::admission::Class;
+use crate::time::Time;
 
 /// A try at an endpoint, numbered from 0 within its exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +19,8 @@ pub struct Facts {
     pub repeatable: bool,
     /// How much it matters.
     pub class: Class,
+    /// Whoever asks waits no longer; [`Time::NEVER`] if that is not known. It can only shorten the time there is.
+    pub gives_up: Time,
 }
 
 /// What happened to a request.

@@ -24,8 +24,10 @@ use crate::snapshot::CallPolicy;
 use crate::snapshot::test_support::{CALL, snapshot};
 use crate::time::Time;
 
-const GET: Facts = Facts { key: 1, idempotent: true, repeatable: true, class: Class::NORMAL };
-const POST: Facts = Facts { key: 1, idempotent: false, repeatable: false, class: Class::NORMAL };
+const GET: Facts =
+    Facts { key: 1, idempotent: true, repeatable: true, class: Class::NORMAL, gives_up: Time::NEVER };
+const POST: Facts =
+    Facts { key: 1, idempotent: false, repeatable: false, class: Class::NORMAL, gives_up: Time::NEVER };
 
 /// An exchange against so many ready endpoints, on a virtual clock.
 struct World {
@@ -279,6 +281,47 @@ fn gives_up_when_the_client_does() {
 }
 
 #[test]
+fn who_gives_up_sooner_is_answered_sooner_and_says_nothing_of_the_service() {
+    let breaker = BreakerPolicy { volume: 1, ..BreakerPolicy::default() };
+    let guard = GuardPolicy { breaker: Some(breaker), ..GuardPolicy::default() };
+    let facts = Facts { gives_up: Time::ZERO.after(Duration::from_millis(100)), ..GET };
+    let mut world = World::with(facts, 2, CALL, guard);
+    play(
+        &mut world,
+        &[(0, Event::Arrived), (100, Event::Woke)],
+        &expect![[r#"
+            0 Arrived -> send 0 to 1 by t+100ms, wake at t+100ms
+            100 Woke -> cancel 0, answer 504 TimedOut
+        "#]],
+    );
+    world.exchange = Exchange::new(CALL, facts);
+    play(
+        &mut world,
+        &[(100, Event::Arrived)],
+        &expect![[r#"
+            100 Arrived -> answer 504 TooLate
+        "#]],
+    );
+    world.exchange = Exchange::new(CALL, GET);
+    play(
+        &mut world,
+        &[(100, Event::Arrived), (2_100, Event::Woke)],
+        &expect![[r#"
+            100 Arrived -> send 0 to 0 by t+600ms, wake at t+2.1s
+            2100 Woke -> cancel 0, answer 504 TimedOut
+        "#]],
+    );
+    world.exchange = Exchange::new(CALL, GET);
+    play(
+        &mut world,
+        &[(2_100, Event::Arrived)],
+        &expect![[r#"
+            2100 Arrived -> answer 503 BreakerOpen
+        "#]],
+    );
+}
+
+#[test]
 fn says_that_no_endpoint_is_ready() {
     check(
         GET,
@@ -502,7 +545,7 @@ proptest! {
         idempotent: bool,
         repeatable: bool,
     ) {
-        let facts = Facts { key: 3, idempotent, repeatable, class: Class::NORMAL };
+        let facts = Facts { key: 3, idempotent, repeatable, class: Class::NORMAL, gives_up: Time::NEVER };
         let mut world = World::new(facts, endpoints);
         let mut actions = world.step(Event::Arrived);
         let mut tried = Vec::new();

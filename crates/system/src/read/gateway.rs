@@ -130,6 +130,7 @@ impl Reader<'_> {
                 retry: self.retry(fields),
                 budget: budget(fields),
                 hedge: fields.object("hedge").map(hedge),
+                tells_time: fields.flag("deadline"),
                 priority: fields.object("priority").map(priority),
                 rate_limit: fields.object("limit").and_then(|limit| self.rate_limit(limit)),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),

@@ -296,6 +296,12 @@ static ROUTE: Object = Object {
         ),
         field("connect-timeout", DURATION, Default("1s"), "Time for one connection to be made."),
         field(
+            "deadline",
+            Shape::One(Form::Flag),
+            Default("false"),
+            "Whether clients may say in `x-envoy-expected-rq-timeout-ms` how many milliseconds they wait, and the service is told there what is left. `grpc-timeout` of gRPC always counts. Both can only shorten `timeout`.",
+        ),
+        field(
             "limit",
             Shape::Object(&LIMIT),
             Optional("as often as they like"),

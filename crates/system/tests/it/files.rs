@@ -82,7 +82,7 @@ gateway:
   listen: 127.0.0.1:2
   routes:
     - { match: { path: /plain }, to: b }
-    - { match: { path: /learned }, to: b, hedge: {} }
+    - { match: { path: /learned }, to: b, hedge: {}, deadline: true }
     - { match: { path: /fixed }, to: b, hedge: { after: 50ms, budget: 0.5% } }
 ";
     let (_folder, system) = read(text, None);
@@ -91,6 +91,8 @@ gateway:
         route.call.hedge.map(|hedge| snapshot.hedges[usize::from(hedge.0)])
     };
     let hedges: Vec<_> = snapshot.routes.iter().map(of_route).collect();
+    let tells: Vec<_> = snapshot.routes.iter().map(|route| route.call.tells_time).collect();
+    assert_eq!(tells, [false, true, false]);
     let fixed = HedgePolicy { after: Late::After(Duration::from_millis(50)), share: 5_000 };
     assert_eq!(hedges, [None, Some(HedgePolicy { after: Late::P95, share: 50_000 }), Some(fixed)]);
     let wrong = String::from_utf8_lossy(text).replace("50ms", "p99");
