@@ -61,6 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             body_max: 10 << 20,
             cache: None,
             priority: None,
+            fallback: None,
             rate_limit: None,
             idempotency: None,
         }],

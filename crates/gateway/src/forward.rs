@@ -24,7 +24,7 @@ use crate::http1::is_authority;
 use crate::idempotency;
 use crate::in_flight::{self, InFlight};
 use crate::perform::{Standing, perform};
-use crate::respond::Problem;
+use crate::respond::{self, Problem};
 use crate::telemetry::{Asked, Beginning, Way};
 use crate::tunnel::{self, Tunnel};
 use crate::worker::Worker;
@@ -69,7 +69,12 @@ pub(crate) async fn forward(
         Err(problem) => {
             in_flight.refused(problem);
             let id = in_flight.id.value();
-            if is_grpc { problem.grpc_response(&id) } else { problem.response(&id) }
+            match in_flight.fallback(problem) {
+                // It would be no answer of gRPC.
+                _ if is_grpc => problem.grpc_response(&id),
+                Some(fallback) => respond::fallback(fallback, &id).map(Some).map(ResponseBody::Own),
+                None => problem.response(&id),
+            }
         }
     };
     in_flight.tell_allowance(response.headers_mut());

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use floodway_policy::fallback::FallbackPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::routing::RouteId;
 use floodway_policy::trace::{Hop, TraceContext};
@@ -120,7 +121,17 @@ impl InFlight {
     pub(crate) fn refused(&self, problem: Problem) {
         self.worker.counters.refused(problem.code());
         self.error.set(Some(problem.code()));
-        self.answered(problem.status());
+        match self.fallback(problem) {
+            Some(fallback) => self.answered(fallback.status),
+            None => self.answered(problem.status()),
+        }
+    }
+
+    /// What its route answers instead of this problem.
+    pub(crate) fn fallback(&self, problem: Problem) -> Option<&FallbackPolicy> {
+        let route = self.worker.snapshot.route(self.route.get()?)?;
+        let fallback = route.fallback.as_deref()?;
+        problem.refusal().is_some_and(FallbackPolicy::covers).then_some(fallback)
     }
 
     /// What the service is told of the trace, where this gateway takes part in it.

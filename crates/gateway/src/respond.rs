@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use floodway_policy::exchange::Refusal;
+use floodway_policy::fallback::FallbackPolicy;
 use floodway_policy::routing::Methods;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -218,10 +219,40 @@ impl Problem {
     }
 }
 
+/// The answer that a route has instead of a problem.
+pub(crate) fn fallback(policy: &FallbackPolicy, id: &HeaderValue) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::copy_from_slice(policy.body.as_bytes()));
+    *response.status_mut() = StatusCode::from_u16(policy.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let headers = response.headers_mut();
+    for (name, value) in &policy.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers.insert(REQUEST_ID, id.clone());
+    response
+}
+
 /// A request id as it may stand in JSON: what would need an escape is left out.
 fn plain(id: &HeaderValue) -> String {
     let text = id.to_str().unwrap_or_default();
     text.chars().filter(|c| !matches!(c, '"' | '\\')).collect()
+}
+
+impl Problem {
+    /// What the exchange with a service came to, where it is that.
+    pub(crate) const fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::NoEndpoint => Some(Refusal::NoEndpoint),
+            Self::Overloaded => Some(Refusal::Overloaded),
+            Self::BreakerOpen => Some(Refusal::BreakerOpen),
+            Self::Unreachable => Some(Refusal::Unreachable),
+            Self::BadGateway => Some(Refusal::BadGateway),
+            Self::TimedOut => Some(Refusal::TimedOut),
+            Self::TooLate => Some(Refusal::TooLate),
+            _ => None,
+        }
+    }
 }
 
 impl From<Refusal> for Problem {

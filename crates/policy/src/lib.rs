@@ -19,6 +19,7 @@ pub mod cluster;
 pub mod deadline;
 pub mod delivery;
 pub mod exchange;
+pub mod fallback;
 pub mod guard;
 pub mod health;
 pub mod hedge;

@@ -10,6 +10,7 @@ use crate::admission::PriorityPolicy;
 use crate::balance::{Balance, HashPolicy};
 use crate::budget::BudgetPolicy;
 use crate::delivery::DeliveryPolicy;
+use crate::fallback::FallbackPolicy;
 use crate::guard::GuardPolicy;
 use crate::health::ProbePolicy;
 use crate::hedge::HedgePolicy;
@@ -125,6 +126,8 @@ pub struct RoutePolicy {
     pub priority: Option<PriorityPolicy>,
     /// How often its clients may ask, if there is a bound.
     pub rate_limit: Option<RateLimitPolicy>,
+    /// What clients get where the service cannot answer, if not a problem.
+    pub fallback: Option<Arc<FallbackPolicy>>,
     /// How its requests run once, if they do.
     pub idempotency: Option<Arc<IdempotencyPolicy>>,
 }

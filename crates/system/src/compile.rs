@@ -102,6 +102,7 @@ fn route_policy(budget: BudgetId, hedge: Option<HedgeId>, route: &Route) -> Rout
         body_max: route.body_max,
         cache: route.cache,
         priority: route.priority.clone(),
+        fallback: route.fallback.clone(),
         rate_limit: route.rate_limit.clone(),
         idempotency: route.idempotency.clone(),
     }

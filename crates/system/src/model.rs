@@ -12,6 +12,7 @@ use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::delivery::DeliveryPolicy;
+use floodway_policy::fallback::FallbackPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::hedge::HedgePolicy;
@@ -236,6 +237,8 @@ pub struct Route {
     pub hedge: Option<HedgePolicy>,
     /// Whether clients may say how long they wait, and the service is told what is left.
     pub tells_time: bool,
+    /// What clients get where the service cannot answer, if not a problem.
+    pub fallback: Option<Arc<FallbackPolicy>>,
     /// How much a request matters.
     pub priority: Option<PriorityPolicy>,
     /// How often clients may ask.

@@ -1,6 +1,7 @@
 //! The shape of the file, as data: one description that feeds the checker, the nearest valid name, the
 //! JSON Schema and the reference page. The file's own shape is in [`file`].
 
+mod fallback;
 pub(crate) mod file;
 mod hedge;
 pub(crate) mod idempotency;

@@ -12,7 +12,7 @@ use crate::connection::Client;
 use crate::head::is_end_to_end;
 use crate::in_flight::InFlight;
 use crate::peer::{Asker, Claims, is_certificate};
-use crate::respond::Problem;
+use crate::respond::{self, Problem};
 
 /// How an answer ends, for the head to say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,9 +158,12 @@ pub(super) fn response_head(
 /// The whole answer of a problem.
 pub(super) fn problem(out: &mut BytesMut, problem: Problem, in_flight: &InFlight, is_head: bool, then: Then) {
     let id = in_flight.id.value();
-    let (mut parts, _) = problem.response(&id).into_parts();
+    let answer = match in_flight.fallback(problem) {
+        Some(fallback) => respond::fallback(fallback, &id),
+        None => problem.response(&id).map(|_same| problem.body(&id)),
+    };
+    let (mut parts, body) = answer.into_parts();
     in_flight.tell_allowance(&mut parts.headers);
-    let body = problem.body(&id);
     response(out, &parts, Some(body.len() as u64), is_head, Ending { in_chunks: false, then });
     if !is_head {
         out.put_slice(&body);

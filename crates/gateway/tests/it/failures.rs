@@ -3,8 +3,40 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use floodway_kit::{Reply, Upstream, http};
+use floodway_policy::fallback::FallbackPolicy;
 
 use crate::support::{builder, gateway, raw_server, read_head, write};
+
+#[test]
+fn a_route_answers_instead_of_a_service_that_cannot() {
+    let fallback = FallbackPolicy {
+        status: 200,
+        headers: vec![("content-type".into(), "text/plain".into())],
+        body: "none today".into(),
+    };
+    let dead = raw_server(drop);
+    let gateway = builder()
+        .service(&[dead])
+        .service(&[])
+        .route("/dead", &[], 0)
+        .route("/none", &[], 1)
+        .fallback(fallback)
+        .start();
+    for path in ["/dead", "/none"] {
+        let answer = http::send(gateway.address(), "GET", path, &[], b"").expect("an answer");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "none today"), "{path}");
+        assert_eq!(answer.header("content-type"), Some("text/plain"));
+        let request = crate::http2::request("GET", gateway.address(), path, "");
+        let answer = crate::http2::send(gateway.address(), vec![request]).remove(0);
+        assert_eq!((answer.0.as_u16(), &answer.1[..]), (200, &b"none today"[..]), "{path}");
+    }
+    let answer = http::send(gateway.address(), "HEAD", "/none", &[], b"").expect("an answer");
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    // It stands in for services, not for what is not there.
+    assert_eq!(http::send(gateway.address(), "GET", "/other", &[], b"").expect("an answer").status, 404);
+    gateway.wait_quiet();
+    assert_eq!(gateway.counts().refusals, 6, "what failed is still counted");
+}
 
 #[test]
 fn a_refused_connection_is_tried_elsewhere_whatever_the_method() {

@@ -11,6 +11,7 @@ use floodway_gateway::{Back, Counts, Listen, Memberships, Stores, Workers, Worke
 use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::fallback::FallbackPolicy;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::hedge::HedgePolicy;
@@ -42,6 +43,7 @@ pub(crate) struct Builder {
     retry: RetryPolicy,
     budget: BudgetPolicy,
     hedge: Option<HedgePolicy>,
+    fallback: Option<Arc<FallbackPolicy>>,
     tells_time: bool,
     guard: GuardPolicy,
     hash: HashPolicy,
@@ -82,6 +84,7 @@ pub(crate) fn builder() -> Builder {
         retry: RetryPolicy::default(),
         budget: BudgetPolicy::default(),
         hedge: None,
+        fallback: None,
         tells_time: false,
         guard: GuardPolicy::default(),
         hash: HashPolicy::default(),
@@ -188,6 +191,12 @@ impl Builder {
         self
     }
 
+    /// What all routes answer where a service cannot.
+    pub(crate) fn fallback(mut self, policy: FallbackPolicy) -> Self {
+        self.fallback = Some(Arc::new(policy));
+        self
+    }
+
     /// What protects each service.
     pub(crate) fn guard(mut self, change: impl FnOnce(&mut GuardPolicy)) -> Self {
         change(&mut self.guard);
@@ -261,6 +270,7 @@ impl Builder {
             cache: route.cache,
             idempotency: route.idempotency.clone(),
             priority: self.priority.clone(),
+            fallback: self.fallback.clone(),
             rate_limit: self.rate_limit.clone(),
         });
         let has_cache = self.routes.iter().any(|route| route.cache.is_some());

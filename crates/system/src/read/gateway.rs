@@ -7,6 +7,7 @@ use std::sync::Arc;
 use floodway_policy::ServiceId;
 use floodway_policy::admission::{Class, PriorityPolicy};
 use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::fallback::{FallbackPolicy, WITHOUT_BODY};
 use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
@@ -26,6 +27,10 @@ use crate::value::{Fields, Kind, Value};
 /// The routes so far by host and path. Each takes a method that none before it takes, so there are few of
 /// each.
 type Seen = BTreeMap<(Option<String>, PathPattern), Vec<(Methods, Span)>>;
+
+/// Headers that are the gateway's to give.
+const OF_FRAMING: [&str; 6] =
+    ["content-length", "transfer-encoding", "connection", "keep-alive", "trailer", "upgrade"];
 
 impl Reader<'_> {
     pub(super) fn gateway(&mut self, file: &Fields, node: &Node) -> Option<Gateway> {
@@ -131,6 +136,7 @@ impl Reader<'_> {
                 budget: budget(fields),
                 hedge: fields.object("hedge").map(hedge),
                 tells_time: fields.flag("deadline"),
+                fallback: fields.object("fallback").map(|fallback| Arc::new(self.fallback(fallback))),
                 priority: fields.object("priority").map(priority),
                 rate_limit: fields.object("limit").and_then(|limit| self.rate_limit(limit)),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
@@ -139,6 +145,30 @@ impl Reader<'_> {
             });
         }
         routes
+    }
+
+    fn fallback(&mut self, fallback: &Fields) -> FallbackPolicy {
+        let status = fallback.whole("status");
+        if let Some(span) = fallback.given("body").filter(|_| WITHOUT_BODY.contains(&status)) {
+            let message = format!("an answer with status {status} has no body");
+            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help("leave `body` out"));
+        }
+        let mut headers = Vec::new();
+        for (name, value) in fallback.map("headers") {
+            let text = value.text().unwrap_or_default();
+            let ends_body = OF_FRAMING.iter().any(|of_framing| name.text.eq_ignore_ascii_case(of_framing));
+            let is_value = text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f));
+            if ends_body || !is_value {
+                let message = format!("`{}` cannot be a header of an answer with this value", name.text);
+                self.mistake(
+                    Mistake::at(value.span, Code::BadHttp, message)
+                        .help("no line breaks; the gateway itself says where a body ends"),
+                );
+            }
+            headers.push((name.text.clone(), text));
+        }
+        let body = fallback.get("body").map(|_| fallback.text("body")).unwrap_or_default();
+        FallbackPolicy { status, headers, body }
     }
 
     fn rate_limit(&mut self, limit: &Fields) -> Option<RateLimitPolicy> {

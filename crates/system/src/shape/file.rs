@@ -9,6 +9,7 @@ mod services;
 use self::front::{LISTEN, TLS};
 use self::services::SERVICE;
 use super::Need::{Default, Optional, Required};
+use super::fallback::FALLBACK;
 use super::hedge::HEDGE;
 use super::idempotency::IDEMPOTENCY;
 use super::telemetry::TELEMETRY;
@@ -313,6 +314,12 @@ static ROUTE: Object = Object {
             Shape::Object(&HEDGE),
             Optional("one try at a time"),
             "When a second try is made beside one that is late.",
+        ),
+        field(
+            "fallback",
+            Shape::Object(&FALLBACK),
+            Optional("a problem with its code"),
+            "What clients get where the service cannot answer.",
         ),
         field(
             "priority",

@@ -75,6 +75,33 @@ gateway:
 }
 
 #[test]
+fn routes_fall_back_as_they_say() {
+    let file = |fallback: &str| {
+        format!(
+            "system: a
+services: {{ b: {{ at: ['127.0.0.1:1'] }} }}
+gateway: {{ listen: 127.0.0.1:2, routes: [{{ match: {{ path: /a }}, to: b, fallback: {fallback} }}] }}
+"
+        )
+    };
+    let fallback = |text: &str| {
+        let (_folder, system) = read(file(text).as_bytes(), None);
+        let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
+        let fallback = snapshot.routes[0].fallback.as_deref().expect("one").clone();
+        (fallback.status, fallback.headers, fallback.body)
+    };
+    assert_eq!(fallback("{}"), (503, vec![], String::new()));
+    let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+    let given = fallback("{ status: 200, headers: { content-type: text/plain }, body: none today }");
+    assert_eq!(given, (200, headers, "none today".to_owned()));
+    let wrong = |text: &str| codes(read(file(text).as_bytes(), None).1);
+    assert_eq!(wrong("{ status: 204, body: a }"), [Code::KeysDisagree]);
+    assert_eq!(wrong("{ headers: { Content-Length: '3' } }"), [Code::BadHttp]);
+    assert_eq!(wrong("{ headers: { x-a: \"b\\r\\nc: d\" } }"), [Code::BadHttp]);
+    assert_eq!(wrong("{ status: 101 }"), [Code::OutOfRange]);
+}
+
+#[test]
 fn routes_are_hedged_as_they_say() {
     let text = b"system: a
 services: { b: { at: ['127.0.0.1:1'] } }
