@@ -64,6 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             fallback: None,
             rate_limit: None,
             idempotency: None,
+            split: None,
         }],
         budgets: vec![BudgetPolicy::default()],
         ..Snapshot::default()
@@ -73,6 +74,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         address,
         weight: Weight::ONE,
         state: EndpointState::Ready,
+        is_backup: false,
     });
     let memberships = Memberships::default();
     memberships.publish(Membership { services: vec![members.collect()] });

@@ -92,6 +92,8 @@ async fn try_forward(
     head::join_cookies(request.headers_mut());
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let route = route(worker, in_flight, host, request.uri().path(), request.method().as_str())?;
+    let headers = request.headers();
+    let route = part(worker, route, |name| headers.get(name).map(HeaderValue::as_bytes));
     if request.body().size_hint().lower() > route.body_max {
         return Err(Problem::BodyTooLarge);
     }
@@ -272,6 +274,16 @@ pub(crate) fn route<'a>(
         Routed::MethodNotAllowed(methods) => Err(Problem::MethodNotAllowed(methods)),
         Routed::NotFound => Err(Problem::NoRoute),
     }
+}
+
+/// The route, or the part of it that a request belongs to.
+pub(crate) fn part<'a, 'h>(
+    worker: &Worker,
+    route: &'a RoutePolicy,
+    header: impl Fn(&str) -> Option<&'h [u8]>,
+) -> &'a RoutePolicy {
+    let Some(split) = &route.split else { return route };
+    split.choose(header, &mut worker.rng.borrow_mut()).unwrap_or(route)
 }
 
 /// The host without its port, in lower case.

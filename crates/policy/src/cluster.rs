@@ -233,14 +233,17 @@ impl Upstream {
         self.list_ready(now);
     }
 
-    /// Those that take requests: ready, and not left out unless too few would be left.
+    /// Those that take requests: ready, and not left out unless too few would be left. Backups only where there
+    /// is nobody else.
     fn list_ready(&mut self, now: Time) {
         let ready = |endpoint: &&Endpoint| endpoint.is_ready();
         let all = self.endpoints.iter().filter(ready).count();
         let out = self.endpoints.iter().filter(ready).filter(|endpoint| endpoint.record.is_out(now)).count();
         let panic = self.outlier.map_or(0, |policy| usize::from(policy.panic));
         let panics = (all - out) * 100 < all * panic;
-        let takes = |endpoint: &Endpoint| endpoint.is_ready() && (panics || !endpoint.record.is_out(now));
+        let may = |endpoint: &Endpoint| endpoint.is_ready() && (panics || !endpoint.record.is_out(now));
+        let needs_backup = !self.endpoints.iter().any(|endpoint| !endpoint.member.is_backup && may(endpoint));
+        let takes = |endpoint: &Endpoint| may(endpoint) && endpoint.member.is_backup == needs_backup;
         self.ready.clear();
         let indexed = (0_u16..).zip(&self.endpoints);
         self.ready.extend(indexed.filter(|(_, endpoint)| takes(endpoint)).map(|(index, _)| index));

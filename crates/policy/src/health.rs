@@ -5,10 +5,14 @@
 use core::time::Duration;
 
 use crate::membership::EndpointState;
+use crate::rng::Rng;
 use crate::time::Time;
 
 /// The first pause between probes of a replica that was never healthy; it doubles up to `period`.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// From the shortest to the longest pause is one of so many parts of it.
+const JITTER_PARTS: u64 = 5;
 
 /// How a service is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +64,13 @@ impl Health {
         self.state
     }
 
-    /// Takes in a probe's outcome; returns the pause before the next probe.
-    pub fn observe(&mut self, succeeded: bool, now: Time) -> Duration {
+    /// Takes in a probe's outcome; returns the pause before the next probe: the period, up to a tenth shorter or
+    /// longer by chance, so that replicas that were started together are not probed together for ever.
+    pub fn observe(&mut self, succeeded: bool, now: Time, rng: &mut Rng) -> Duration {
+        jittered(self.judge(succeeded, now), rng)
+    }
+
+    fn judge(&mut self, succeeded: bool, now: Time) -> Duration {
         match self.state {
             EndpointState::Starting if succeeded => self.turn(EndpointState::Ready),
             EndpointState::Starting if now.since(self.started) > self.policy.delay => {
@@ -100,6 +109,13 @@ impl Health {
     }
 }
 
+fn jittered(pause: Duration, rng: &mut Rng) -> Duration {
+    let nanos = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
+    let span = nanos / JITTER_PARTS;
+    let parts = u64::from(rng.below(1_000));
+    Duration::from_nanos((nanos - span / 2).saturating_add(span / 1_000 * parts))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +129,7 @@ mod tests {
         let states: Vec<_> = script
             .iter()
             .map(|&(second, outcome)| {
-                health.observe(outcome == '+', Time::ZERO.after(Duration::from_secs(second)));
+                health.judge(outcome == '+', Time::ZERO.after(Duration::from_secs(second)));
                 health.state()
             })
             .collect();
@@ -154,8 +170,19 @@ mod tests {
     #[test]
     fn probes_a_starting_replica_often_and_a_ready_one_by_its_period() {
         let mut health = Health::new(ProbePolicy::default(), Time::ZERO);
-        let pauses: Vec<_> = (0..3).map(|_| health.observe(false, Time::ZERO).as_millis()).collect();
+        let pauses: Vec<_> = (0..3).map(|_| health.judge(false, Time::ZERO).as_millis()).collect();
         assert_eq!(pauses, [20, 40, 80]);
-        assert_eq!(health.observe(true, Time::ZERO), Duration::from_secs(5));
+        assert_eq!(health.judge(true, Time::ZERO), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn pauses_differ_by_a_tenth_at_most_and_are_right_in_the_mean() {
+        let (mut health, mut rng) = (Health::new(ProbePolicy::default(), Time::ZERO), Rng::new(4));
+        health.judge(true, Time::ZERO);
+        let pauses: Vec<_> =
+            (0..1_000).map(|_| health.observe(true, Time::ZERO, &mut rng).as_millis()).collect();
+        assert!(pauses.iter().all(|pause| (4_500..=5_500).contains(pause)), "{pauses:?}");
+        let mean = pauses.iter().sum::<u128>() / 1_000;
+        assert!((4_950..=5_050).contains(&mean), "{mean}");
     }
 }

@@ -33,6 +33,7 @@ pub mod retry;
 pub mod rng;
 pub mod routing;
 pub mod snapshot;
+pub mod split;
 pub mod time;
 pub mod trace;
 pub mod trust;

@@ -79,6 +79,8 @@ pub struct Member {
     pub weight: Weight,
     /// Whether it takes requests.
     pub state: EndpointState,
+    /// It gets requests only while no other endpoint of its service takes any.
+    pub is_backup: bool,
 }
 
 /// All endpoints of all services, by [`ServiceId`]. Each newer picture replaces the older one whole.

@@ -21,6 +21,7 @@ use crate::outlier::OutlierPolicy;
 use crate::rate_limit::RateLimitPolicy;
 use crate::retry::RetryPolicy;
 use crate::routing::{RouteId, Router};
+use crate::split::SplitPolicy;
 use crate::trust::TrustedProxies;
 
 /// Everything the data plane needs to know of a system.
@@ -130,6 +131,8 @@ pub struct RoutePolicy {
     pub fallback: Option<Arc<FallbackPolicy>>,
     /// How its requests run once, if they do.
     pub idempotency: Option<Arc<IdempotencyPolicy>>,
+    /// Which of its requests go elsewhere.
+    pub split: Option<SplitPolicy>,
 }
 
 /// What the gateway accepts from clients.

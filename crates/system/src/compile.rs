@@ -6,9 +6,10 @@ use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{RouteId, Router};
 use floodway_policy::snapshot::{BudgetId, CallPolicy, HedgeId, RoutePolicy, ServicePolicy, TopicsPolicy};
+use floodway_policy::split::{Part, SplitPolicy};
 use floodway_policy::{ServiceId, Snapshot};
 
-use crate::model::{Route, Service, System, Topics};
+use crate::model::{self, Route, Service, System, Topics};
 
 /// Replicas are near: a connection that takes longer will hardly be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -82,7 +83,8 @@ fn routes_of(routes: &[Route]) -> Vec<RoutePolicy> {
     let mut hedges = (0..).map(HedgeId);
     let policy = |(place, route): (u16, &Route)| {
         let hedge = route.hedge.and_then(|_| hedges.next());
-        route_policy(BudgetId(place), hedge, route)
+        let own = route_policy(BudgetId(place), hedge, route);
+        RoutePolicy { split: split(&own, route), ..own }
     };
     (0..).zip(routes).map(policy).collect()
 }
@@ -105,7 +107,19 @@ fn route_policy(budget: BudgetId, hedge: Option<HedgeId>, route: &Route) -> Rout
         fallback: route.fallback.clone(),
         rate_limit: route.rate_limit.clone(),
         idempotency: route.idempotency.clone(),
+        split: None,
     }
+}
+
+/// The parts differ from their route in the service alone, and share its budget.
+fn split(own: &RoutePolicy, route: &Route) -> Option<SplitPolicy> {
+    let part = |part: &model::Part| Part {
+        header: part.header.clone(),
+        percent: part.percent,
+        route: RoutePolicy { call: CallPolicy { service: part.to, ..own.call }, ..own.clone() },
+    };
+    let parts: Vec<_> = route.split.iter().map(part).collect();
+    (!parts.is_empty()).then_some(SplitPolicy { parts })
 }
 
 fn topics_policy(topics: &Topics) -> TopicsPolicy {

@@ -23,6 +23,7 @@ use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
 use floodway_policy::snapshot::{Limits, Protocol};
+use floodway_policy::split::HeaderIs;
 use floodway_policy::trace::Share;
 use floodway_policy::trust::TrustedProxies;
 use floodway_policy::{ServiceId, Weight};
@@ -102,6 +103,8 @@ pub struct Service {
     pub outlier: Option<OutlierPolicy>,
     /// One for each replica or address.
     pub weights: Vec<Weight>,
+    /// The last so many replicas or addresses are for when no other takes requests; fewer than there are.
+    pub backups: u16,
     /// Time for a call to it from another service.
     pub timeout: Duration,
     /// What protects it.
@@ -225,6 +228,8 @@ pub struct Route {
     pub pattern: Pattern,
     /// The service.
     pub to: ServiceId,
+    /// Which requests go elsewhere.
+    pub split: Vec<Part>,
     /// Time until the head of the response must be there, all tries included.
     pub timeout: Duration,
     /// Time for one connection to be made.
@@ -249,6 +254,17 @@ pub struct Route {
     pub cache: Option<CachePolicy>,
     /// How its requests run once, if they do.
     pub idempotency: Option<Arc<IdempotencyPolicy>>,
+}
+
+/// A part of a route's requests that goes to another service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The service.
+    pub to: ServiceId,
+    /// Of a hundred, so many by chance.
+    pub percent: u8,
+    /// Those with this header at any rate.
+    pub header: Option<HeaderIs>,
 }
 
 /// An engine with its options.

@@ -5,6 +5,7 @@ mod fallback;
 pub(crate) mod file;
 mod hedge;
 pub(crate) mod idempotency;
+mod split;
 mod telemetry;
 
 use floodway_blocks::engine::{OptionDescription, OptionKind};

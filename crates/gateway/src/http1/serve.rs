@@ -211,6 +211,7 @@ impl Visit {
         let worker = Rc::clone(&self.client.worker);
         let route = find_route(&worker, in_flight, &self.side.bytes, head)
             .map_err(|problem| Unserved { problem, taken: Taken::Nothing })?;
+        let route = forward::part(&worker, route, |name| find(&self.side.bytes, fields, name));
         if let Some(policy) = &route.rate_limit {
             let Self { client, side, .. } = self;
             let address = || {

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_kit::{Reply, Upstream, eventually_blocking, http as client};
+use floodway_policy::EndpointState;
 use floodway_policy::balance::{Balance, HashKey, HashPolicy};
 use floodway_policy::outlier::OutlierPolicy;
+use floodway_policy::split::HeaderIs;
 use http::Request;
 use http_body_util::Full;
 
@@ -106,4 +108,44 @@ fn the_one_that_answers_first_gets_most() {
         (0..40).map(|_| client::get(gateway.address(), "/").expect("an answer").text()).collect();
     let slow = answers.iter().filter(|answer| *answer == "slow").count();
     assert!((1..=4).contains(&slow), "{slow} of 40");
+}
+
+#[test]
+fn a_part_of_a_route_goes_to_another_service() {
+    let (_servers, addresses) = numbered(3);
+    let header = |value: Option<&str>| HeaderIs { name: "x-canary".into(), value: value.map(Into::into) };
+    let gateway = builder()
+        .service(&addresses[..1])
+        .service(&addresses[1..2])
+        .service(&addresses[2..])
+        .route("/asked", &[], 0)
+        .split(1, 0, Some(header(Some("yes"))))
+        .split(2, 0, Some(header(None)))
+        .route("/drawn", &[], 0)
+        .split(1, 30, None)
+        .start();
+    for (headers, expected) in
+        [(&[][..], "0"), (&[("X-Canary", "yes")][..], "1"), (&[("X-Canary", "no")][..], "2")]
+    {
+        assert_eq!(who(gateway.address(), "/asked", headers), [expected; 2], "{headers:?}");
+    }
+    let answers: Vec<_> = (0..200).flat_map(|_| who(gateway.address(), "/drawn", &[])).collect();
+    let drawn = answers.iter().filter(|answer| *answer == "1").count();
+    assert!((60..=180).contains(&drawn), "{drawn} of 400, and 120 were meant");
+    assert!(!answers.iter().any(|answer| answer == "2"));
+    let requests: Vec<_> = gateway.workers.metrics().routes.iter().map(|route| route.requests[2]).collect();
+    assert_eq!(requests, [6, 400, 0], "they count for their route");
+}
+
+#[test]
+fn a_backup_gets_requests_while_nobody_else_can() {
+    let (_servers, addresses) = numbered(3);
+    let gateway = builder().service(&addresses).backups(1).route("/*", &[], 0).start();
+    let homes = || (0..6).flat_map(|_| who(gateway.address(), "/", &[])).collect::<BTreeSet<_>>();
+    let named = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    assert_eq!(homes(), named(&["0", "1"]));
+    gateway.publish(|_, slot| if slot < 2 { EndpointState::Unhealthy } else { EndpointState::Ready });
+    assert_eq!(homes(), named(&["2"]));
+    gateway.publish(|_, slot| if slot == 0 { EndpointState::Unhealthy } else { EndpointState::Ready });
+    assert_eq!(homes(), named(&["1"]));
 }

@@ -24,6 +24,7 @@ use floodway_policy::routing::{Methods, PathPattern, Pattern, RouteId, Router};
 use floodway_policy::snapshot::{
     BudgetId, CallPolicy, HedgeId, Limits, Protocol, RoutePolicy, ServicePolicy,
 };
+use floodway_policy::split::{HeaderIs, Part, SplitPolicy};
 use floodway_policy::trust::{Network, TrustedProxies};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
@@ -52,6 +53,7 @@ pub(crate) struct Builder {
     rate_limit: Option<RateLimitPolicy>,
     telemetry: Option<Telemetry>,
     stores: Stores,
+    backups: usize,
 }
 
 struct Routing {
@@ -59,6 +61,7 @@ struct Routing {
     service: usize,
     cache: Option<CachePolicy>,
     idempotency: Option<Arc<IdempotencyPolicy>>,
+    split: Vec<(usize, u8, Option<HeaderIs>)>,
 }
 
 /// A running gateway.
@@ -66,6 +69,7 @@ pub(crate) struct Gateway {
     pub(crate) workers: Workers,
     memberships: Memberships,
     services: Vec<Vec<SocketAddr>>,
+    backups: usize,
 }
 
 /// A gateway with one service on these servers, and a route to it for everything.
@@ -96,6 +100,7 @@ pub(crate) fn builder() -> Builder {
         cache_bytes_max: 64 << 20,
         telemetry: None,
         stores: Stores::default(),
+        backups: 0,
     }
 }
 
@@ -126,7 +131,7 @@ impl Builder {
         let methods = named.filter(|_| !methods.is_empty()).unwrap_or(Methods::ALL);
         let path = PathPattern::parse(path).expect("a pattern");
         let pattern = Pattern { host: None, path, methods };
-        self.routes.push(Routing { pattern, service, cache: None, idempotency: None });
+        self.routes.push(Routing { pattern, service, cache: None, idempotency: None, split: Vec::new() });
         self
     }
 
@@ -229,6 +234,18 @@ impl Builder {
         self
     }
 
+    /// A part of the last route goes to another service.
+    pub(crate) fn split(mut self, service: usize, percent: u8, header: Option<HeaderIs>) -> Self {
+        self.routes.last_mut().expect("a route").split.push((service, percent, header));
+        self
+    }
+
+    /// The last so many servers of each service are backups.
+    pub(crate) fn backups(mut self, backups: usize) -> Self {
+        self.backups = backups;
+        self
+    }
+
     pub(crate) fn one_worker(mut self) -> Self {
         self.workers = 1;
         self
@@ -236,8 +253,10 @@ impl Builder {
 
     pub(crate) fn start(self) -> Gateway {
         let memberships = Memberships::default();
+        let backups = self.backups;
         let (options, services) = self.options(&memberships);
-        let gateway = Gateway { workers: Workers::start(&options).expect("workers"), memberships, services };
+        let gateway =
+            Gateway { workers: Workers::start(&options).expect("workers"), memberships, services, backups };
         gateway.publish(|_, _| EndpointState::Ready);
         gateway
     }
@@ -263,15 +282,26 @@ impl Builder {
             call: call(index),
             guard: self.guard,
         });
-        let routes = self.routes.iter().map(|route| RoutePolicy {
+        let policy = |route: &Routing, service| RoutePolicy {
             name: route.pattern.to_string(),
-            call: call(route.service),
+            call: call(service),
             body_max: self.limits.body_max,
             cache: route.cache,
             idempotency: route.idempotency.clone(),
             priority: self.priority.clone(),
             fallback: self.fallback.clone(),
             rate_limit: self.rate_limit.clone(),
+            split: None,
+        };
+        let routes = self.routes.iter().map(|route| {
+            let part = |(service, percent, header): &(usize, u8, Option<HeaderIs>)| Part {
+                header: header.clone(),
+                percent: *percent,
+                route: policy(route, *service),
+            };
+            let split = (!route.split.is_empty())
+                .then(|| SplitPolicy { parts: route.split.iter().map(part).collect() });
+            RoutePolicy { split, ..policy(route, route.service) }
         });
         let has_cache = self.routes.iter().any(|route| route.cache.is_some());
         let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, route)| (route.pattern.clone(), id));
@@ -330,6 +360,7 @@ impl Gateway {
                 address: *address,
                 weight: Weight::ONE,
                 state: state(service, slot),
+                is_backup: slot >= servers.len() - self.backups,
             });
             members.collect()
         });

@@ -41,6 +41,8 @@ pub struct ReplicaRow {
     pub api_port: Option<u16>,
     /// Its share under a weighted balance.
     pub weight: Weight,
+    /// It gets requests only while no other replica takes any.
+    pub is_backup: bool,
     /// When the present incarnation was started.
     pub since: Time,
     /// The incarnation before, while it finishes what it has.
@@ -92,12 +94,13 @@ impl ReplicaRow {
             Phase::Is(state) => state,
             Phase::Stopped => EndpointState::Dead,
         };
-        Member { id: self.id, address: self.address, weight: self.weight, state }
+        Member { id: self.id, address: self.address, weight: self.weight, state, is_backup: self.is_backup }
     }
 
     fn leaving(&self) -> Option<Member> {
         let (id, address) = self.leaving?;
-        Some(Member { id, address, weight: self.weight, state: EndpointState::Draining })
+        let state = EndpointState::Draining;
+        Some(Member { id, address, weight: self.weight, state, is_backup: self.is_backup })
     }
 }
 
@@ -208,6 +211,7 @@ fn first_row(service: ServiceId, spec: &Service, api_ports: &[u16], since: Time)
             },
             api_port: api_ports.get(usize::from(slot)).copied(),
             weight: spec.weights.get(usize::from(slot)).copied().unwrap_or(Weight::ONE),
+            is_backup: slot >= endpoints(spec).saturating_sub(spec.backups),
             since,
             leaving: None,
         })

@@ -142,6 +142,7 @@ mod tests {
             slow_start: std::time::Duration::ZERO,
             outlier: None,
             weights: Vec::new(),
+            backups: 0,
             timeout: std::time::Duration::from_secs(1),
             guard: floodway_policy::guard::GuardPolicy::default(),
         }

@@ -491,10 +491,11 @@ async fn watch(id: EndpointId, parts: &Parts, name: &str, address: SocketAddr) -
     let Parts { spec, board, surroundings, .. } = parts;
     let clock = surroundings.clock;
     let mut health = Health::new(spec.health.policy, clock.now());
+    let mut rng = probe_rng(id.service, id.slot);
     loop {
         let is_well = ask(parts, address).await;
         let before = health.state();
-        let pause = health.observe(is_well, clock.now());
+        let pause = health.observe(is_well, clock.now(), &mut rng);
         if health.state() != before {
             board.set_phase(id, Phase::Is(health.state()));
             report(name, address, health.state());
@@ -503,14 +504,20 @@ async fn watch(id: EndpointId, parts: &Parts, name: &str, address: SocketAddr) -
     }
 }
 
+/// Another for each replica, so that not all are probed at the same moments.
+fn probe_rng(service: ServiceId, slot: u16) -> Rng {
+    Rng::new(u64::from(std::process::id()) << 32 | u64::from(service.0) << 16 | u64::from(slot))
+}
+
 /// Returns once one that just started is well.
 async fn until_ready(parts: &Parts, address: SocketAddr) {
     let Parts { spec, surroundings, .. } = parts;
     let clock = surroundings.clock;
     let mut health = Health::new(spec.health.policy, clock.now());
+    let mut rng = probe_rng(parts.place, parts.slot);
     loop {
         let is_well = ask(parts, address).await;
-        let pause = health.observe(is_well, clock.now());
+        let pause = health.observe(is_well, clock.now(), &mut rng);
         if health.state() == EndpointState::Ready {
             return;
         }

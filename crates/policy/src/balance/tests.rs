@@ -63,6 +63,7 @@ fn membership(weights: &[u32], incarnation: u32) -> Membership {
             address: SocketAddr::from(([127, 0, 0, 1], 1_000 + slot)),
             weight: Weight::new(weight).unwrap_or(Weight::ONE),
             state: if weight == 0 { EndpointState::Unhealthy } else { EndpointState::Ready },
+            is_backup: false,
         })
         .collect();
     Membership { services: std::vec![members] }

@@ -45,6 +45,7 @@ fn membership(states: &[EndpointState]) -> Membership {
         address: SocketAddr::from(([127, 0, 0, 1], 1_000 + slot)),
         weight: Weight::ONE,
         state: *state,
+        is_backup: false,
     };
     Membership { services: std::vec![(0..).zip(states).map(member).collect()] }
 }
@@ -206,6 +207,34 @@ proptest! {
             world.wait(pause);
             let outcome = [QUICK, Outcome::Failed, Outcome::Answered(Duration::from_secs(9))][usize::from(outcome)];
             prop_assert!(usize::from(world.ask(|_| outcome)) < endpoints);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn backups_get_requests_only_while_nobody_else_takes_any(states in vec((0_u8..3, 0_u8..2), 1..12)) {
+        let named: Vec<_> = states
+            .iter()
+            .map(|(state, _)| {
+                [EndpointState::Ready, EndpointState::Unhealthy, EndpointState::Dead][usize::from(*state)]
+            })
+            .collect();
+        let mut world = World::new(states.len(), |_| ());
+        let mut picture = membership(&named);
+        for (member, (_, backup)) in picture.services[0].iter_mut().zip(&states) {
+            member.is_backup = *backup == 1;
+        }
+        world.cluster.apply(&picture, world.now);
+        let ready = |member: &&Member| member.state == EndpointState::Ready;
+        let backed = picture.services[0].iter().filter(ready).all(|member| member.is_backup);
+        for _ in 0..20 {
+            let Some(picked) = world.cluster.begin(SERVICE, 0, &[], world.now, &mut world.rng) else {
+                prop_assert!(!picture.services[0].iter().any(|member| ready(&member)));
+                break;
+            };
+            let member = &picture.services[0][usize::from(picked.slot)];
+            prop_assert!(ready(&member) && member.is_backup == backed);
         }
     }
 }

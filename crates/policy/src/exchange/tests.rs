@@ -52,6 +52,7 @@ impl World {
             address: SocketAddr::from(([127, 0, 0, 1], 1_000 + slot)),
             weight: Weight::ONE,
             state: EndpointState::Ready,
+            is_backup: false,
         });
         cluster.apply(&Membership { services: std::vec![members.collect()] }, Time::ZERO);
         Self { exchange: Exchange::new(call, facts), cluster, rng, now: Time::ZERO }

@@ -15,12 +15,13 @@ use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_policy::retry::{Backoff, RetryPolicy, Statuses};
 use floodway_policy::routing::{Methods, PathPattern, Pattern};
 use floodway_policy::snapshot::Limits;
+use floodway_policy::split::HeaderIs;
 use floodway_policy::trust::TrustedProxies;
 
 use super::Reader;
 use crate::code::Code;
 use crate::mistake::{Mistake, Span};
-use crate::model::{CertificateFiles, ClientAuthority, Gateway, Listen, Node, Route, Tls};
+use crate::model::{CertificateFiles, ClientAuthority, Gateway, Listen, Node, Part, Route, Tls};
 use crate::shape::idempotency::DUPLICATES;
 use crate::value::{Fields, Kind, Value};
 
@@ -130,6 +131,7 @@ impl Reader<'_> {
             routes.push(Route {
                 pattern,
                 to,
+                split: self.split(file, fields),
                 timeout: fields.duration("timeout"),
                 connect_timeout: fields.duration("connect-timeout"),
                 retry: self.retry(fields),
@@ -216,6 +218,47 @@ impl Reader<'_> {
             statuses,
             try_timeout: retry.get("try-timeout").map(|_| retry.duration("try-timeout")),
             backoff: Backoff { initial: retry.duration("pause"), max: retry.duration("pause-max") },
+        }
+    }
+
+    fn split(&mut self, file: &Fields, route: &Fields) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut percents = 0_u32;
+        if let Some(span) = route.given("split").filter(|_| route.given("cache").is_some()) {
+            let message = "`split` and `cache` exclude each other";
+            let help = "what one service answered would be kept for all; keep one of the two";
+            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help(help));
+        }
+        for item in route.list("split") {
+            let Kind::Fields(fields) = &item.kind else { continue };
+            let header = fields.get("header").map(|_| HeaderIs {
+                name: fields.text("header").to_ascii_lowercase(),
+                value: fields.get("value").map(|_| fields.text("value")),
+            });
+            if header.is_none() {
+                self.check_part_without_header(fields);
+            }
+            let percent: u8 = fields.whole("percent");
+            percents += u32::from(percent);
+            if percents > 100 && percents - u32::from(percent) <= 100 {
+                let span = fields.given("percent").unwrap_or(fields.span);
+                let message = format!("the parts come to {percents} percent with this one");
+                let mistake = Mistake::at(span, Code::KeysDisagree, message);
+                self.mistake(mistake.help("lower them, so that they come to 100 at most"));
+            }
+            parts.push(Part { to: self.target(file, fields), percent, header });
+        }
+        parts
+    }
+
+    fn check_part_without_header(&mut self, part: &Fields) {
+        if let Some(span) = part.given("value") {
+            let mistake = Mistake::at(span, Code::KeysDisagree, "`value` needs `header`");
+            self.mistake(mistake.help("name the `header`, or remove the `value`"));
+        }
+        if part.given("percent").is_none() {
+            let mistake = Mistake::at(part.span, Code::KeysDisagree, "no request belongs to this part");
+            self.mistake(mistake.help("give a `percent`, or a `header` that requests have"));
         }
     }
 

@@ -48,6 +48,7 @@ impl Reader<'_> {
             tls: self.service_tls(fields),
             health: self.health(fields),
             weights: self.weights(fields, balance, endpoints),
+            backups: self.backups(fields, endpoints),
             source,
             balance: balance.unwrap_or_default(),
             hash: self.hash(fields, balance),
@@ -202,6 +203,21 @@ impl Reader<'_> {
             self.mistake(mistake.expected("expected `client-ip`, `path`, `header:NAME`, or `cookie:NAME`"));
         }
         HashPolicy { by: by.unwrap_or_default(), bound: hash.whole("bound") }
+    }
+
+    fn backups(&mut self, fields: &Fields, endpoints: usize) -> u16 {
+        let backups: u16 = fields.whole("backups");
+        let source = if fields.given("at").is_some() { "at" } else { "replicas" };
+        let is_count_known = fields.get(source).is_some_and(Value::is_known);
+        if let Some(span) = fields.given("backups").filter(|_| is_count_known)
+            && usize::from(backups) >= endpoints
+        {
+            let message =
+                format!("{} of {}", counted(usize::from(backups), "backup"), counted(endpoints, "replica"));
+            let help = "leave at least one that is not a backup";
+            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help(help));
+        }
+        backups
     }
 
     fn weights(&mut self, fields: &Fields, balance: Option<Balance>, endpoints: usize) -> Vec<Weight> {

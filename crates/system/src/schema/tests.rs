@@ -47,7 +47,7 @@ services:
     hash: { by: "cookie:id", bound: 125 }
     slow-start: 30s
     outlier: { consecutive: 5, interval: 10s, volume: 50, slow: 5, time: 10s, time-max: 5m, share: 50, panic: 50 }
-  legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
+  legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], backups: 1, health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
 gateway:
   listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", tls: true, proxy-protocol: true }]
   tls: { certificates: [{ cert: shop.pem, key: shop.key }], client: { ca: clients.pem, required: true } }
@@ -55,7 +55,7 @@ gateway:
   limits: { header-bytes: 32KiB, headers: 100, body: 10MiB, handshake-timeout: 10s, header-timeout: 10s, idle-timeout: 75s, body-rate: 500B, connections: 10000, connections-per-client: 100 }
   cache: { memory: 256MiB }
   routes:
-    - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, timeout: 2s, connect-timeout: 1s, deadline: true, limit: { rate: 100/m, burst: 5, key: "header:x-api-key" }, hedge: { after: p95, budget: 5% }, fallback: { status: 503, headers: { content-type: text/plain }, body: later }, priority: { header: x-priority, default: low }, body: 1MiB, idempotency: { header: Idempotency-Key, store: orders, keep: 24h, required: false, duplicates: wait, body: 1MiB, answer: 1MiB }, retry: { max: 2, statuses: [503], try-timeout: 500ms, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 } }
+    - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, split: [{ to: legacy, percent: 5, header: x-canary, value: "yes" }], timeout: 2s, connect-timeout: 1s, deadline: true, limit: { rate: 100/m, burst: 5, key: "header:x-api-key" }, hedge: { after: p95, budget: 5% }, fallback: { status: 503, headers: { content-type: text/plain }, body: later }, priority: { header: x-priority, default: low }, body: 1MiB, idempotency: { header: Idempotency-Key, store: orders, keep: 24h, required: false, duplicates: wait, body: 1MiB, answer: 1MiB }, retry: { max: 2, statuses: [503], try-timeout: 500ms, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 } }
     - { match: { path: "/*", method: [GET, PUT] }, to: legacy, cache: { fresh: 30s, heuristic: 1d, stale-while-revalidate: 5m, stale-if-error: 0s, body: 8MiB, wait: 5s, obey-clients: false } }
 telemetry:
   access-log: { sample: 0.5%, to: access.log }

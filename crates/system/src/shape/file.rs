@@ -12,6 +12,7 @@ use super::Need::{Default, Optional, Required};
 use super::fallback::FALLBACK;
 use super::hedge::HEDGE;
 use super::idempotency::IDEMPOTENCY;
+use super::split::SPLIT;
 use super::telemetry::TELEMETRY;
 use super::{Field, Object, Shape, field};
 use crate::form::Form;
@@ -289,6 +290,12 @@ static ROUTE: Object = Object {
     fields: &[
         field("match", Shape::Object(&MATCH), Required, "Which requests."),
         field("to", NAME, Required, "The service."),
+        field(
+            "split",
+            Shape::List { item: &Shape::Object(&SPLIT), max: 16 },
+            Optional("all go there"),
+            "Which requests go to other services instead.",
+        ),
         field(
             "timeout",
             DURATION,

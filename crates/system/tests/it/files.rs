@@ -4,12 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use floodway_policy::ServiceId;
 use floodway_policy::balance::{Balance, HashKey, HashPolicy};
 use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
 use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
+use floodway_policy::snapshot::CallPolicy;
+use floodway_policy::split::HeaderIs;
 use floodway_system::{Code, Mistakes, System, load};
 
 use crate::support::CATALOGUE;
@@ -250,4 +253,34 @@ fn a_byte_order_mark_is_no_part_of_the_text() {
 fn refuses_what_is_not_text_or_too_long() {
     assert_eq!(codes(read(b"system: \xff\n", None).1), [Code::Unreadable]);
     assert_eq!(codes(read(&b"# padding\n".repeat(110_000), None).1), [Code::Unreadable]);
+}
+
+#[test]
+fn parts_of_routes_go_where_they_say_and_backups_come_last() {
+    let text = b"system: a
+services:
+  b: { at: ['127.0.0.1:1', '127.0.0.1:2'], backups: 1 }
+  c: { at: ['127.0.0.1:3'] }
+gateway:
+  listen: 127.0.0.1:4
+  routes:
+    - { match: { path: /plain }, to: b }
+    - match: { path: /split }
+      to: b
+      timeout: 7s
+      split: [{ to: c, percent: 5 }, { to: c, header: X-Canary, value: 'yes' }]
+";
+    let (_folder, system) = read(text, None);
+    let system = system.map_err(|mistakes| mistakes.to_string()).expect("a good file");
+    assert_eq!(system.services.iter().map(|service| service.backups).collect::<Vec<_>>(), [1, 0]);
+    let routes = system.compile().routes;
+    assert!(routes[0].split.is_none());
+    let parts = &routes[1].split.as_ref().expect("it is split").parts;
+    let header = HeaderIs { name: "x-canary".into(), value: Some("yes".into()) };
+    let said: Vec<_> = parts.iter().map(|part| (part.percent, part.header.clone())).collect();
+    assert_eq!(said, [(5, None), (0, Some(header))]);
+    for part in parts {
+        let expected = CallPolicy { service: ServiceId(1), ..routes[1].call };
+        assert_eq!(part.route.call, expected, "all else is the route's");
+    }
 }

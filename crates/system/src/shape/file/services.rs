@@ -52,6 +52,12 @@ pub(super) static SERVICE: Object = Object {
             "Environment variables of `run`, besides those the node sets.",
         ),
         field("replicas", integer(1, 1000), Default("1"), "How many of it run."),
+        field(
+            "backups",
+            integer(0, 999),
+            Default("0"),
+            "Of the replicas or addresses, so many at the end get requests only while no other can take any.",
+        ),
         field("health", Shape::Object(&HEALTH), EMPTY, "How a replica is probed."),
         field(
             "protocol",
