@@ -19,11 +19,13 @@ pub enum Action {
         /// On a connection that was never used before.
         fresh: bool,
     },
-    /// Report [`Event::Woke`] then. A newer one replaces it.
+    /// Report [`Event::Woke`](super::Event::Woke) then. A newer one replaces it.
     WakeAt(Time),
-    /// Report [`Event::Woke`] also when [`Cluster::take_called`] names this ticket.
+    /// Report [`Event::Woke`](super::Event::Woke) also when
+    /// [`Cluster::take_called`](crate::cluster::Cluster::take_called) names this ticket.
     Queue(Ticket),
-    /// Pass an attempt's response on to the client; report [`Event::Finished`] at its end.
+    /// Pass an attempt's response on to the client; report
+    /// [`Event::Finished`](super::Event::Finished) at its end.
     Relay(AttemptId),
     /// Give an attempt up; nothing more is wanted of it.
     Cancel(AttemptId),

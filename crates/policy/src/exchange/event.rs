@@ -42,7 +42,8 @@ pub enum Event {
         /// Its status.
         status: u16,
     },
-    /// The time of an [`Action::WakeAt`] has come, or its [`Action::Queue`] was called.
+    /// The time of an [`Action::WakeAt`](super::Action::WakeAt) has come, or its
+    /// [`Action::Queue`](super::Action::Queue) was called.
     Woke,
     /// The relayed response has ended, well or not.
     Finished,

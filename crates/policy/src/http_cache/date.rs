@@ -26,8 +26,11 @@ impl Wall {
     }
 
     fn year(self) -> i64 {
-        // Good to a day, which is all that the rule of 50 years needs.
-        1970 + self.0 * 400 / (DAY_SECONDS * 146_097)
+        let day = self.0.div_euclid(DAY_SECONDS);
+        // By the mean year: good to a day.
+        let year = 1970 + day * 400 / 146_097;
+        let begins = |year| days(year, 1, 1);
+        if day < begins(year) { year - 1 } else { year + i64::from(day >= begins(year + 1)) }
     }
 }
 
