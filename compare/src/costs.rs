@@ -68,7 +68,7 @@ pub(crate) fn run(options: &Gateway) -> Result<()> {
         let peer = Peer { name, ..floodway::PEER };
         started.push(Started { peer, version: String::new(), served, loaded: listen, rounds: Vec::new() });
     }
-    take_turns(&mut started, options, cores, folder.path())?;
+    take_turns(&mut started, options, cores, &folder.path().join("load.log"))?;
     let of = |one: &Started| Figures::of(one.peer.name, &one.version, &one.rounds);
     println!("\n{}", table::costs(&started.iter().map(of).collect::<Vec<_>>()));
     Ok(())

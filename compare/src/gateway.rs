@@ -13,7 +13,7 @@ use crate::front::Front;
 use crate::h2load::{self, Width};
 use crate::peers::{PEERS, Peer, Setup};
 use crate::served::Served;
-use crate::{Gateway, certificates, fair, table, wrk};
+use crate::{Gateway, certificates, fair, steady, table, wrk};
 
 /// Of all requests, how many may fail before figures mean nothing: one in a thousand.
 const FAILED_MAX: u64 = 1_000;
@@ -30,6 +30,13 @@ pub(crate) struct Started {
     /// Where the load goes.
     pub(crate) loaded: SocketAddr,
     pub(crate) rounds: Vec<Round>,
+}
+
+impl Started {
+    /// Sums up its rounds.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures::of(self.peer.name, &self.version, &self.rounds)
+    }
 }
 
 /// Measures and prints.
@@ -60,23 +67,23 @@ pub(crate) fn run(options: &Gateway) -> Result<()> {
             Err(error) => return Err(error),
         }
     }
-    take_turns(&mut started, options, cores, folder.path())?;
-    report(&started, options)
+    let log = folder.path().join("load.log");
+    take_turns(&mut started, options, cores, &log)?;
+    report(&started, options)?;
+    match options.steady {
+        Some(share) => steady::run(&started, options, share, cores, &log),
+        None => Ok(()),
+    }
 }
 
 /// Measures all, one after the other in each round.
-pub(crate) fn take_turns(
-    started: &mut [Started],
-    options: &Gateway,
-    cores: Cores,
-    folder: &Path,
-) -> Result<()> {
+pub(crate) fn take_turns(started: &mut [Started], options: &Gateway, cores: Cores, log: &Path) -> Result<()> {
     announce(options, cores);
     for number in 0..=options.rounds {
         for one in &mut *started {
             // Before the first round: pools are filled and pages are touched.
             let seconds = if number == 0 { 1 } else { options.seconds };
-            let round = measure(one, options, cores, seconds, &folder.join("load.log"))?;
+            let round = measure(one, options, cores, seconds, log)?;
             one.rounds.extend((number > 0).then_some(round));
         }
     }
@@ -145,8 +152,7 @@ fn measure(one: &Started, options: &Gateway, cores: Cores, seconds: u32, log: &P
 }
 
 fn report(started: &[Started], options: &Gateway) -> Result<()> {
-    let of = |one: &Started| Figures::of(one.peer.name, &one.version, &one.rounds);
-    let mut all: Vec<_> = started.iter().map(of).collect();
+    let mut all: Vec<_> = started.iter().map(Started::figures).collect();
     compare(&mut all);
     println!("\n{}", table::gateway(&all));
     if let Some(file) = &options.json {

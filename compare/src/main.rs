@@ -19,6 +19,7 @@ mod idle;
 mod peers;
 mod pump;
 mod served;
+mod steady;
 mod suites;
 mod table;
 mod wrk;
@@ -87,6 +88,9 @@ struct Gateway {
     /// Which backend gets the next request.
     #[arg(long, default_value = peers::BALANCES[0], value_parser = peers::BALANCES)]
     balance: String,
+    /// Then ask each, by h2load at a steady rate, for this share of its own maximum, as in `0.7`.
+    #[arg(long, value_name = "SHARE")]
+    steady: Option<f64>,
     /// Compare only these, as in `nginx,pump`.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,

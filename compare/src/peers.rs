@@ -51,8 +51,9 @@ pub(crate) struct Setup<'a> {
     pub(crate) connections: u32,
 }
 
+pub(crate) const ROUND_ROBIN: &str = "round-robin";
 /// What all peers can do.
-pub(crate) const BALANCES: [&str; 2] = ["round-robin", "least-requests"];
+pub(crate) const BALANCES: [&str; 2] = [ROUND_ROBIN, "least-requests"];
 
 /// In the order of the table.
 pub(crate) const PEERS: [Peer; 5] = [floodway::PEER, nginx::PEER, haproxy::PEER, envoy::PEER, pump::PEER];

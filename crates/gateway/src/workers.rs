@@ -1,40 +1,35 @@
 //! The worker threads: each with its own runtime, listeners and state.
 
-use std::convert::Infallible;
+mod bind;
+mod present;
+mod thread;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{Builder as ThreadBuilder, JoinHandle};
 use std::time::Duration;
 
 use floodway_blocks::invoke::{Invoke, LocalFuture};
 use floodway_policy::{EndpointId, ServiceId, Snapshot};
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::cache::{CacheCounts, Purge, Store};
-use crate::clock::Clock;
-use crate::connection::{self, Client};
-use crate::counts::{Counters, Counts};
-use crate::entry;
+use crate::cache::{CacheCounts, Purge};
+use crate::counts::Counts;
 use crate::generations::Generations;
 use crate::idempotency::Stores;
-use crate::invoke::Caller;
 use crate::listen::Listen;
 use crate::membership::Memberships;
 use crate::metrics::Metrics;
-use crate::peer::{Peer, Scheme};
-use crate::rate_limits::RateLimits;
 use crate::telemetry::Telemetry;
-use crate::tls::{self, Back, Front, Reload as _, TlsError};
-use crate::worker::{Open, Phase, Shared, Worker};
+use crate::tls::{Back, Front, Reload as _, TlsError};
+use crate::worker::{Phase, Worker};
+use bind::{Bound, Listener};
+use present::{Certificates, Present};
 
-/// Connections that wait to be taken.
-const BACKLOG: i32 = 4096;
 /// Services that wait to be started on a worker.
 const SERVICES_MAX: usize = 1024;
 
@@ -101,34 +96,6 @@ pub struct Workers {
     threads: Vec<Thread>,
 }
 
-/// What the workers were started with or told last, and what they have counted.
-#[derive(Debug)]
-struct Present {
-    shared: Shared,
-    certificates: Certificates,
-    /// By thread.
-    counters: Vec<Arc<Counters>>,
-    /// Of workers that may still have connections.
-    before: Vec<(Arc<Snapshot>, Arc<Counters>)>,
-    /// Of those that have ended.
-    past: Metrics,
-}
-
-/// What is read anew when its files change.
-#[derive(Debug, Clone, Default)]
-struct Certificates {
-    front: Option<Front>,
-    backs: Arc<[Option<Back>]>,
-}
-
-/// One worker's socket for an address.
-#[derive(Debug)]
-struct Listener {
-    /// Which of the addresses it is.
-    place: usize,
-    socket: StdListener,
-}
-
 #[derive(Debug)]
 struct Thread {
     services: mpsc::Sender<Service>,
@@ -180,7 +147,7 @@ impl Workers {
         phase: Phase,
     ) -> Result<Self, StartError> {
         let count = options.count.max(1);
-        let Bound { addresses, sockets, listeners } = bind(&options.listen, count, inherited)?;
+        let Bound { addresses, sockets, listeners } = bind::bind(&options.listen, count, inherited)?;
         let (phase, _) = watch::channel(phase);
         let mut workers = Self {
             addresses,
@@ -349,127 +316,14 @@ impl Workers {
         let run = move || {
             // A runtime of this thread alone: its tasks need no lock and no other thread.
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-                Ok(runtime) => runtime.block_on(run(make, listeners, phase, started, shutdown)),
+                Ok(runtime) => runtime.block_on(thread::run(make, listeners, phase, started, shutdown)),
                 Err(error) => tracing::error!(%error, "a worker has no runtime"),
             }
         };
-        let spawned = thread::Builder::new().name(format!("worker-{index}")).spawn(run);
+        let spawned = ThreadBuilder::new().name(format!("worker-{index}")).spawn(run);
         let handle = Some(spawned.map_err(StartError::Thread)?);
         self.threads.push(Thread { services, handle });
         Ok(())
-    }
-}
-
-// === impl Present ===
-
-impl Present {
-    fn new(options: &WorkersOptions) -> Self {
-        let cache = Arc::new(Store::new(options.snapshot.cache_bytes_max.unwrap_or_default()));
-        let shared = Shared {
-            snapshot: Arc::clone(&options.snapshot),
-            memberships: options.memberships.clone(),
-            clock: Clock::start(),
-            backs: Arc::clone(&options.backs),
-            stores: options.stores.clone(),
-            cache,
-            rate_limits: Arc::new(RateLimits::new(&options.snapshot)),
-            crowd: Arc::default(),
-            listen: options.listen.as_slice().into(),
-            telemetry: options.telemetry.clone(),
-        };
-        let (counters, before, past) = (Vec::new(), Vec::new(), Metrics::default());
-        Self { shared, certificates: Certificates::of(options), counters, before, past }
-    }
-
-    /// Takes newer options over. What has nothing to do with them stays.
-    fn renew(&mut self, options: &WorkersOptions) {
-        let Shared { snapshot, clock, cache, crowd, .. } = &self.shared;
-        let keeps_cache = snapshot.cache_bytes_max == options.snapshot.cache_bytes_max;
-        let (clock, crowd) = (*clock, Arc::clone(crowd));
-        let cache = keeps_cache.then(|| Arc::clone(cache));
-        let last = Arc::clone(snapshot);
-        self.before.extend(self.counters.drain(..).map(|counters| (Arc::clone(&last), counters)));
-        self.before.retain(|(snapshot, counters)| {
-            let is_over = Arc::strong_count(counters) == 1;
-            if is_over {
-                let mut metrics = Metrics::new(snapshot);
-                metrics.add(counters);
-                self.past.keep(&metrics);
-            }
-            !is_over
-        });
-        let fresh = Self::new(options).shared;
-        self.shared = Shared { clock, crowd, cache: cache.unwrap_or(fresh.cache), ..fresh };
-        self.certificates = Certificates::of(options);
-    }
-
-    /// Makes the next worker of a thread, on it.
-    fn maker(&mut self, index: usize, options: &WorkersOptions, phase: &watch::Receiver<Phase>) -> Make {
-        let counters = Arc::new(Counters::new(&self.shared.snapshot));
-        self.counters.push(Arc::clone(&counters));
-        let seed = floodway_policy::rng::mix(options.seed ^ index as u64);
-        let workers = u32::try_from(options.count.max(1)).unwrap_or(u32::MAX);
-        let (shared, phase) = (self.shared.clone(), phase.clone());
-        // One of them looks after the files for all.
-        let watched = if index == 0 { self.certificates.clone() } else { Certificates::default() };
-        Box::new(move || {
-            let worker = Worker::new(shared, counters, phase, workers, seed);
-            watched.look_after(&worker);
-            worker
-        })
-    }
-
-    fn counts(&self) -> Counts {
-        let mut counts = self.past.counts;
-        for counters in self.counters.iter().chain(self.before.iter().map(|(_, counters)| counters)) {
-            counts.add(counters);
-        }
-        counts
-    }
-
-    fn metrics(&self) -> Metrics {
-        let mut metrics = Metrics::new(&self.shared.snapshot);
-        for counters in &self.counters {
-            metrics.add(counters);
-        }
-        for (snapshot, counters) in &self.before {
-            let mut before = Metrics::new(snapshot);
-            before.add(counters);
-            metrics.merge(&before);
-        }
-        metrics.merge(&self.past);
-        metrics.cache = self.shared.cache.counts();
-        metrics
-    }
-}
-
-// === impl Certificates ===
-
-impl Certificates {
-    fn of(options: &WorkersOptions) -> Self {
-        Self {
-            front: options.listen.iter().find_map(|listen| listen.tls.clone()),
-            backs: Arc::clone(&options.backs),
-        }
-    }
-
-    /// For as long as the worker is the one that takes connections.
-    fn look_after(self, worker: &Worker) {
-        let spawn = |watched: LocalFuture<'static, Infallible>| {
-            let retired = worker.retired.clone();
-            worker.tasks.spawn(async move {
-                tokio::select! {
-                    never = watched => match never {},
-                    () = retired.cancelled() => {}
-                }
-            });
-        };
-        if let Some(front) = self.front {
-            spawn(Box::pin(tls::watch(front)));
-        }
-        for back in self.backs.iter().flatten().cloned() {
-            spawn(Box::pin(tls::watch(back)));
-        }
     }
 }
 
@@ -477,146 +331,4 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// A thread's life: listens, runs services, and ends when told and done.
-async fn run(
-    make: Make,
-    listeners: Vec<Listener>,
-    mut phase: watch::Receiver<Phase>,
-    mut services: mpsc::Receiver<Service>,
-    shutdown: CancellationToken,
-) {
-    let generations = Rc::new(Generations::new(make()));
-    let own = crate::tasks::Tasks::default();
-    for listener in listeners {
-        own.spawn(listen(Rc::clone(&generations), listener, phase.clone()));
-    }
-    let invoke: Rc<dyn Invoke> = Rc::new(Caller::new(Rc::clone(&generations)));
-    let context = WorkerContext { invoke, shutdown, generations: Rc::clone(&generations) };
-    loop {
-        tokio::select! {
-            Some(service) = services.recv() => own.spawn(service(context.clone())),
-            _ = phase.wait_for(|phase| *phase == Phase::Stopping) => break,
-        }
-    }
-    own.finished().await;
-    // Connections to endpoints end with their senders.
-    generations.all().for_each(|worker| worker.disconnect());
-}
-
-/// Takes connections until the thread drains.
-async fn listen(generations: Rc<Generations>, listener: Listener, mut phase: watch::Receiver<Phase>) {
-    const PAUSE: Duration = Duration::from_millis(50);
-    let Listener { place, socket } = listener;
-    let listener = match TcpListener::from_std(socket) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "a worker cannot listen"),
-    };
-    // A sender that is gone is told apart below.
-    drop(phase.wait_for(|phase| *phase >= Phase::Serving).await);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => {
-                return generations.all().for_each(|worker| worker.drain());
-            }
-        };
-        match accepted {
-            Ok((stream, client)) => {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "a connection was gone at once");
-                    continue;
-                }
-                take(&generations.present(), place, stream, client);
-            }
-            Err(error) => {
-                // Out of descriptors or memory: what is open goes on, and may end soon.
-                tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-fn take(worker: &Rc<Worker>, place: usize, stream: tokio::net::TcpStream, from: SocketAddr) {
-    let Some(how) = worker.listen.get(place) else { return };
-    let Some(mut open) = Open::begin(worker) else { return tracing::debug!(%from, "too many connections") };
-    if how.is_plain() {
-        let address = from.ip();
-        let is_trusted = worker.snapshot.trusted_proxies.contains(address);
-        let peer = Peer { address, is_trusted, scheme: Scheme::Http, certificate: None };
-        if !open.is_of(&peer) {
-            return tracing::debug!(%from, "the client has too many connections");
-        }
-        worker.tasks.spawn(connection::serve(Client::new(open, peer), stream.into()));
-    } else {
-        worker.tasks.spawn(entry::enter(open, how.clone(), stream, from));
-    }
-}
-
-/// What is listened on.
-struct Bound {
-    addresses: Vec<SocketAddr>,
-    sockets: Vec<StdListener>,
-    /// By worker.
-    listeners: Vec<Vec<Listener>>,
-}
-
-/// At least one listener per address and worker, on the same port. Each socket that was inherited for an
-/// address is given to a worker, for it may have connections in its queue.
-fn bind(listen: &[Listen], count: usize, mut inherited: Vec<StdListener>) -> Result<Bound, StartError> {
-    let mut bound = Bound {
-        addresses: Vec::with_capacity(listen.len()),
-        sockets: Vec::new(),
-        listeners: (0..count).map(|_| Vec::new()).collect(),
-    };
-    for (place, how) in listen.iter().enumerate() {
-        let failed = |source| StartError::Listen { address: how.address, source };
-        let mut sockets = take_inherited(&mut inherited, how.address);
-        if sockets.is_empty() {
-            check_free(how.address).map_err(failed)?;
-            sockets.push(bind_one(how.address).map_err(failed)?);
-        }
-        let address = sockets[0].local_addr().map_err(failed)?;
-        while sockets.len() < count {
-            sockets.push(bind_one(address).map_err(failed)?);
-        }
-        for (index, socket) in sockets.into_iter().enumerate() {
-            bound.sockets.push(socket.try_clone().map_err(failed)?);
-            bound.listeners[index % count].push(Listener { place, socket });
-        }
-        bound.addresses.push(address);
-    }
-    Ok(bound)
-}
-
-/// Those of them that listen on an address; with port 0, on any one port of it.
-fn take_inherited(inherited: &mut Vec<StdListener>, wanted: SocketAddr) -> Vec<StdListener> {
-    let is_it = |socket: &StdListener| {
-        let is = socket.local_addr().ok()?;
-        let is_wanted = is == wanted || (wanted.port() == 0 && is.ip() == wanted.ip());
-        is_wanted.then_some(is)
-    };
-    let Some(address) = inherited.iter().find_map(is_it) else { return Vec::new() };
-    inherited.extract_if(.., |socket| socket.local_addr().is_ok_and(|is| is == address)).collect()
-}
-
-fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// Fails where somebody listens already: sharing a port is for the workers of one node only, and two
-/// nodes that share one by mistake would each get half of the requests.
-fn check_free(address: SocketAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1)
 }
