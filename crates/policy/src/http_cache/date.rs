@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::calendar::{DAY_SECONDS, days, days_of};
+
 /// A wall-clock moment: seconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wall(pub i64);
@@ -10,7 +12,6 @@ const DAYS: [&[u8]; 7] =
     [b"monday", b"tuesday", b"wednesday", b"thursday", b"friday", b"saturday", b"sunday"];
 const MONTHS: [&[u8; 3]; 12] =
     [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
-const DAY_SECONDS: i64 = 86_400;
 
 impl Wall {
     /// Reads a date in any of the three forms. A year of two digits that would be more than 50 years
@@ -89,24 +90,6 @@ fn moment(is_day: bool, year: i64, month: i64, day: i64, time: &[u8]) -> Option<
         // A leap second is allowed for.
         && second <= 60;
     in_range.then(|| Wall(days(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second))
-}
-
-fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar, counted from March so that the leap day is the last
-/// of its year. Checked: 2000-03-01 is day 11017.
-const fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let from_march = (month + 9) % 12;
-    let day_of_year = (153 * from_march + 2) / 5 + day - 1;
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
 }
 
 trait StripIgnoreCase {
