@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use floodway_kit::{Reply, Upstream, http};
-use serde_json::Value;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use prost::Message as _;
 
 use crate::support::{eventually, system, web};
 
@@ -11,11 +15,16 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
 /// The spans that a collector took: those of requests that it answered with 200.
-fn spans(collector: &Upstream, refused: usize) -> Vec<Value> {
+fn spans(collector: &Upstream, refused: usize) -> Vec<Span> {
     let seen = collector.seen().split_off(refused.min(collector.seen().len()));
-    let bodies = seen.iter().map(|seen| serde_json::from_slice::<Value>(&seen.body).expect("JSON"));
-    let spans = bodies.map(|body| body["resourceSpans"][0]["scopeSpans"][0]["spans"].clone());
-    spans.flat_map(|spans| spans.as_array().cloned().unwrap_or_default()).collect()
+    let requests =
+        seen.iter().map(|seen| ExportTraceServiceRequest::decode(seen.body.as_ref()).expect("a request"));
+    let of_nodes = requests.flat_map(|request| request.resource_spans);
+    of_nodes.flat_map(|of_node| of_node.scope_spans).flat_map(|of_scope| of_scope.spans).collect()
+}
+
+fn attribute(span: &Span, key: &str) -> Option<Value> {
+    span.attributes.iter().find(|attribute| attribute.key == key)?.value.clone()?.value
 }
 
 #[test]
@@ -25,7 +34,7 @@ fn logs_requests_as_lines_of_json() {
     let node = place.up_and_ready();
     node.get("/who");
     node.get("/..");
-    let lines = || -> Vec<Value> {
+    let lines = || -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(node.place.path("access.log")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     };
@@ -50,25 +59,16 @@ fn sends_spans_to_a_collector() {
     eventually("both spans arrive", || spans(&collector, 0).len() == 2);
     let seen = &collector.seen()[0];
     assert_eq!((seen.head.method.as_str(), seen.head.uri.path()), ("POST", "/v1/traces"));
-    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert_eq!(seen.header("content-type"), Some("application/x-protobuf"));
     let spans = spans(&collector, 0);
-    assert_eq!((&spans[0]["name"], &spans[0]["kind"]), (&"/*".into(), &2.into()));
-    assert_eq!(spans[0]["traceId"].as_str().map(str::len), Some(32));
-    assert_eq!(spans[0]["spanId"].as_str().map(str::len), Some(16));
-    let nanos =
-        |key: &str| spans[0][key].as_str().and_then(|text| text.parse::<u64>().ok()).expect("nanoseconds");
-    assert!(nanos("startTimeUnixNano") < nanos("endTimeUnixNano"));
-    let attribute = |span: &Value, key: &str| {
-        let attributes = span["attributes"].as_array().expect("a list").clone();
-        attributes
-            .into_iter()
-            .find(|attribute| attribute["key"] == key)
-            .map(|attribute| attribute["value"].clone())
-    };
-    let status = |span| attribute(span, "http.response.status_code").expect("a status")["intValue"].clone();
-    assert_eq!((status(&spans[0]), status(&spans[1])), ("200".into(), "400".into()));
-    let replica = attribute(&spans[0], "floodway.replica").expect("who answered");
-    assert_eq!(replica["stringValue"], "web/0");
+    assert_eq!((spans[0].name.as_str(), spans[0].kind()), ("/*", SpanKind::Server));
+    assert_eq!((spans[0].trace_id.len(), spans[0].span_id.len()), (16, 8));
+    assert!(spans[0].start_time_unix_nano < spans[0].end_time_unix_nano);
+    let status = |span| attribute(span, "http.response.status_code");
+    assert_eq!(status(&spans[0]), Some(Value::IntValue(200)));
+    assert_eq!(status(&spans[1]), Some(Value::IntValue(400)));
+    let replica = attribute(&spans[0], "floodway.replica");
+    assert_eq!(replica, Some(Value::StringValue("web/0".to_owned())));
     node.stop();
 }
 
@@ -87,18 +87,11 @@ fn a_trace_goes_on_from_client_to_service_and_collector() {
     let told: Vec<_> =
         service.seen().iter().filter_map(|seen| seen.header("traceparent")).map(parts).collect();
     let spans = spans(&collector, 1);
-    let part = |index: usize, key: &str| spans[index][key].as_str().map(str::to_owned);
-    assert_eq!(
-        (part(0, "traceId").as_deref(), part(0, "parentSpanId").as_deref()),
-        (Some(TRACE), Some(PARENT))
-    );
-    assert_eq!(part(1, "parentSpanId"), None);
-    assert_ne!(part(1, "traceId").as_deref(), Some(TRACE));
-    for (index, (trace, span)) in told.iter().enumerate() {
-        assert_eq!(
-            (part(index, "traceId").as_ref(), part(index, "spanId").as_ref()),
-            (Some(trace), Some(span))
-        );
+    assert_eq!((&spans[0].trace_id, &spans[0].parent_span_id), (&bytes(TRACE), &bytes(PARENT)));
+    assert!(spans[1].parent_span_id.is_empty());
+    assert_ne!(spans[1].trace_id, bytes(TRACE));
+    for (span, (trace, told)) in spans.iter().zip(&told) {
+        assert_eq!((&span.trace_id, &span.span_id), (&bytes(trace), &bytes(told)));
     }
     assert_eq!(told.len(), 2);
     node.stop();
@@ -109,4 +102,10 @@ fn parts(traceparent: &str) -> (String, String) {
     let parts: Vec<_> = traceparent.split('-').collect();
     assert_eq!((parts.len(), parts[3]), (4, "01"), "{traceparent}");
     (parts[1].to_owned(), parts[2].to_owned())
+}
+
+/// The bytes of `00f0…`.
+fn bytes(hex: &str) -> Vec<u8> {
+    let number = u128::from_str_radix(hex, 16).expect("hexadecimal");
+    number.to_be_bytes()[16 - hex.len() / 2..].to_vec()
 }

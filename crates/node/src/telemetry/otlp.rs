@@ -1,4 +1,4 @@
-//! Spans on their way to a collector: OTLP/HTTP, JSON encoding
+//! Spans on their way to a collector: OTLP/HTTP in protobuf, with OpenTelemetry's own messages
 //! (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>). Attributes are named as the semantic conventions for
 //! HTTP have it.
 
@@ -13,7 +13,14 @@ use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use prost::Message as _;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 
@@ -26,17 +33,13 @@ const BATCH: usize = 512;
 const WAITING_MAX: usize = 8 * BATCH;
 /// Time for the collector's answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`, `STATUS_CODE_ERROR`.
-const SERVER: u8 = 2;
-const CLIENT: u8 = 3;
-const ERROR: u8 = 2;
 
 #[derive(Debug)]
 pub(super) struct Exporter {
     to: SocketAddr,
     runtime: Runtime,
-    resource: Value,
-    spans: Vec<Value>,
+    resource: Resource,
+    spans: Vec<Span>,
     clock: Clock,
     sent_at: Time,
     /// The last attempt failed, and that was said.
@@ -49,7 +52,8 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 impl Exporter {
     pub(super) fn new(to: SocketAddr, system: &str) -> io::Result<Self> {
         let attributes = [("service.name", "floodway"), ("service.namespace", system)];
-        let resource = json!({ "attributes": attributes.map(|(key, value)| text(key, value)) });
+        let attributes = attributes.map(|(key, value)| text(key, value)).to_vec();
+        let resource = Resource { attributes, ..Resource::default() };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let clock = Clock::start();
         let sent_at = clock.now();
@@ -69,13 +73,10 @@ impl Exporter {
     pub(super) fn send(&mut self, gather: Duration, is_last: bool) {
         let is_due = is_last || self.spans.len() >= BATCH || self.clock.now().since(self.sent_at) >= gather;
         while is_due && !self.spans.is_empty() {
-            let batch: Vec<_> = self.spans.iter().take(BATCH).cloned().collect();
             let sent = self.spans.len().min(BATCH);
-            let scope = json!({ "name": "floodway", "version": env!("CARGO_PKG_VERSION") });
-            let of_scope = json!([{ "scope": scope, "spans": batch }]);
-            let body = json!({ "resourceSpans": [{ "resource": self.resource, "scopeSpans": of_scope }] });
+            let body = self.request(sent).encode_to_vec();
             let posted = self.runtime.block_on(async {
-                match tokio::time::timeout(TIMEOUT, post(self.to, body.to_string().into())).await {
+                match tokio::time::timeout(TIMEOUT, post(self.to, body.into())).await {
                     Ok(posted) => posted,
                     Err(elapsed) => Err(elapsed.into()),
                 }
@@ -89,6 +90,23 @@ impl Exporter {
                 Err(error) => return self.failed(error.as_ref(), is_last),
             }
         }
+    }
+
+    /// The oldest spans, as many as `count`.
+    fn request(&self, count: usize) -> ExportTraceServiceRequest {
+        let scope = InstrumentationScope {
+            name: "floodway".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..InstrumentationScope::default()
+        };
+        let spans = self.spans.iter().take(count).cloned().collect();
+        let of_scope = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
+        let of_node = ResourceSpans {
+            resource: Some(self.resource.clone()),
+            scope_spans: vec![of_scope],
+            ..ResourceSpans::default()
+        };
+        ExportTraceServiceRequest { resource_spans: vec![of_node] }
     }
 
     /// What could not be sent waits for the next attempt.
@@ -106,7 +124,7 @@ async fn post(to: SocketAddr, body: Bytes) -> Result<(), AnyError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::post("/v1/traces")
         .header(header::HOST, to.to_string())
-        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_TYPE, "application/x-protobuf")
         .body(Full::new(body))?;
     let status = tokio::select! {
         biased;
@@ -122,19 +140,36 @@ async fn post(to: SocketAddr, body: Bytes) -> Result<(), AnyError> {
     }
 }
 
-fn span(note: &Note, names: &Names) -> Option<Value> {
+fn span(note: &Note, names: &Names) -> Option<Span> {
     let hop = note.hop.filter(|hop| hop.is_recorded)?;
+    let (kind, name) = match note.asked.way {
+        Way::In { .. } => (SpanKind::Server, names.route(note).unwrap_or(&note.asked.method)),
+        Way::Call(_) => (SpanKind::Client, names.service(note).unwrap_or_default()),
+    };
+    let is_failed = note.status == 0 || note.status >= 500;
+    let code = if is_failed { SpanStatus::Error } else { SpanStatus::Unset };
+    Some(Span {
+        trace_id: hop.told.trace_id.to_be_bytes().to_vec(),
+        span_id: hop.told.span_id.to_be_bytes().to_vec(),
+        parent_span_id: hop.parent.map(|parent| parent.span_id.to_be_bytes().to_vec()).unwrap_or_default(),
+        name: name.to_owned(),
+        kind: kind.into(),
+        start_time_unix_nano: nanoseconds(note.began),
+        end_time_unix_nano: nanoseconds(note.began + note.took),
+        attributes: attributes(note, names),
+        status: Some(Status { code: code.into(), ..Status::default() }),
+        ..Span::default()
+    })
+}
+
+fn attributes(note: &Note, names: &Names) -> Vec<KeyValue> {
     let mut attributes =
         vec![text("http.request.method", &note.asked.method), text("url.path", &note.asked.path)];
     let mut add = |key, value: Option<&str>| attributes.extend(value.map(|value| text(key, value)));
-    let (kind, name) = match note.asked.way {
-        Way::In { peer, protocol, .. } => {
-            add("client.address", Some(&peer.to_canonical().to_string()));
-            add("network.protocol.version", protocol.strip_prefix("HTTP/"));
-            (SERVER, names.route(note).unwrap_or(&note.asked.method))
-        }
-        Way::Call(_) => (CLIENT, names.service(note).unwrap_or_default()),
-    };
+    if let Way::In { peer, protocol, .. } = note.asked.way {
+        add("client.address", Some(&peer.to_canonical().to_string()));
+        add("network.protocol.version", protocol.strip_prefix("HTTP/"));
+    }
     add("http.route", names.route(note));
     add("server.address", note.asked.host.as_deref());
     add("floodway.request_id", Some(note.request_id.as_str()).filter(|id| !id.is_empty()));
@@ -142,26 +177,20 @@ fn span(note: &Note, names: &Names) -> Option<Value> {
     add("floodway.replica", names.replica(note).as_deref());
     add("error.type", note.error);
     if note.status != 0 {
-        let status = json!({ "intValue": note.status.to_string() });
-        attributes.push(json!({ "key": "http.response.status_code", "value": status }));
+        attributes.push(attribute("http.response.status_code", Value::IntValue(note.status.into())));
     }
-    let is_failed = note.status == 0 || note.status >= 500;
-    let mut span = json!({
-        "traceId": format!("{:032x}", hop.told.trace_id),
-        "spanId": format!("{:016x}", hop.told.span_id),
-        "name": name,
-        "kind": kind,
-        "startTimeUnixNano": note.began.as_nanos().to_string(),
-        "endTimeUnixNano": (note.began + note.took).as_nanos().to_string(),
-        "attributes": attributes,
-        "status": if is_failed { json!({ "code": ERROR }) } else { json!({}) },
-    });
-    if let Some(parent) = hop.parent {
-        span["parentSpanId"] = format!("{:016x}", parent.span_id).into();
-    }
-    Some(span)
+    attributes
 }
 
-fn text(key: &str, value: &str) -> Value {
-    json!({ "key": key, "value": { "stringValue": value } })
+/// Since 1970; enough for 584 years.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
+}
+
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
