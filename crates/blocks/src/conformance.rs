@@ -6,6 +6,8 @@
 
 #![expect(clippy::panic, reason = "this is test code: a case that does not hold ends the test")]
 
+mod clock;
+mod jobs;
 mod locks;
 mod state;
 mod topics;
@@ -16,6 +18,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
+pub use self::jobs::jobs;
 pub use self::locks::locks;
 pub use self::state::state;
 pub use self::topics::topics;

@@ -12,6 +12,8 @@ pub enum Block {
     Topics,
     /// Leases.
     Locks,
+    /// What is due at a time.
+    Jobs,
 }
 
 /// An engine as the system file sees it.

@@ -37,6 +37,11 @@ pub(crate) fn to_ms(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// A moment so many milliseconds after the epoch; the epoch where that is beyond what the system counts.
+pub(crate) fn from_ms(ms: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(UNIX_EPOCH)
+}
+
 /// The moment of an expiry as stored, where 0 means never.
 pub(crate) fn expiry(ms: u64) -> Option<SystemTime> {
     (ms > 0).then(|| UNIX_EPOCH.checked_add(Duration::from_millis(ms))).flatten()

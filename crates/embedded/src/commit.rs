@@ -90,7 +90,7 @@ impl Committer {
         let written = self.write(&mut frame, effects.sync);
         frame.clear();
         self.frame = Some(frame);
-        let Effects { edits, messages, opened, buried, answers, .. } = effects;
+        let Effects { edits, messages, opened, buried, jobs, answers, .. } = effects;
         let outcome = written.and_then(|written| {
             self.show(edits)?;
             if let Some(written) = written {
@@ -102,6 +102,7 @@ impl Committer {
             for (group, position) in &buried {
                 group.settle(*position);
             }
+            core.jobs.apply(jobs);
         } else {
             self.leases.undo();
             for group in progress {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use floodway_blocks::Failure;
+use floodway_blocks::jobs::{DueJobs, Entry, IfThere, Jobs};
 use floodway_blocks::lock::{FencingToken, TryLock};
 use floodway_blocks::state::{Change, Effect, Outbound, Precondition, Transaction, WriteError};
 use floodway_blocks::topics::{Outgoing, Settlement, Subscription};
@@ -26,6 +27,7 @@ fn options(segment_bytes: u64) -> Options {
             TopicsOptions { name: "quick".into(), durability: Durability::None },
         ],
         locks: vec!["locks".into()],
+        jobs: vec!["jobs".into()],
         limits: Limits { segment_bytes, ..Limits::default() },
     }
 }
@@ -57,6 +59,20 @@ struct Seen {
     received: BTreeSet<String>,
     token: u64,
     tried: u64,
+    jobs: BTreeMap<String, SeenJob>,
+}
+
+/// What the script knows of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SeenJob {
+    /// Acknowledged.
+    Written,
+    /// Acknowledged, for a time far away.
+    Again,
+    /// Acknowledged to be over.
+    Over,
+    /// On its way from one to another.
+    Settling,
 }
 
 fn change(key: &str, number: u64) -> Change {
@@ -79,6 +95,8 @@ async fn work(engine: &Engine, seen: &mut Seen, rounds: std::ops::Range<u64>) ->
     let locks = engine.locks("locks").unwrap();
     let mut group = topics.subscribe("orders", "group").await?;
     let mut quick_group = quick.subscribe("orders", "group").await?;
+    let jobs = engine.jobs("jobs").unwrap();
+    let mut place = jobs.open("app");
     for number in rounds {
         seen.tried = number;
         let key = format!("key-{}", number % 3);
@@ -111,11 +129,51 @@ async fn work(engine: &Engine, seen: &mut Seen, rounds: std::ops::Range<u64>) ->
             assert!(token > seen.token, "token {token} after {}", seen.token);
             seen.token = token;
         }
+        work_on_jobs(jobs.as_ref(), &mut *place, seen, number).await?;
         if number % 5 == 4 {
             engine.checkpoint_now();
         }
     }
     Ok(())
+}
+
+fn entry(due: u64) -> Entry {
+    Entry { due: SystemTime::UNIX_EPOCH + Duration::from_secs(due), body: "job".into() }
+}
+
+/// Writes a job that is due, takes one that is, and settles it: two of three are over.
+async fn work_on_jobs(
+    jobs: &dyn Jobs,
+    place: &mut dyn DueJobs,
+    seen: &mut Seen,
+    number: u64,
+) -> Result<(), Failure> {
+    let name = format!("job {number}");
+    jobs.write("app", &name, entry(0), IfThere::Keep).await?;
+    seen.jobs.insert(name, SeenJob::Written);
+    let Some(job) = place.due(1).await?.pop() else { panic!("a job is due") };
+    let before = seen.jobs.insert(job.name.clone(), SeenJob::Settling);
+    assert!(!matches!(before, Some(SeenJob::Over | SeenJob::Again)), "{} came again", job.name);
+    let (next, after) = match number % 3 {
+        0 => (Some(entry(u64::MAX / 10_000)), SeenJob::Again),
+        _ => (None, SeenJob::Over),
+    };
+    assert!(place.settle(&job.name, job.version, next).await?, "{} was not settled", job.name);
+    seen.jobs.insert(job.name, after);
+    Ok(())
+}
+
+async fn check_jobs(engine: &Engine, seen: &Seen, context: &str) {
+    let jobs = engine.jobs("jobs").unwrap();
+    for (name, known) in &seen.jobs {
+        let found = jobs.read("app", name).await.unwrap().map(|entry| entry.due);
+        match known {
+            SeenJob::Written => assert_eq!(found, Some(entry(0).due), "{context}: {name} is lost"),
+            SeenJob::Again => assert_ne!(found, None, "{context}: {name} is lost, it was to come again"),
+            SeenJob::Over => assert_eq!(found, None, "{context}: {name} is back, it was over"),
+            SeenJob::Settling => {}
+        }
+    }
 }
 
 async fn number_of(engine: &Engine, key: &str) -> Option<u64> {
@@ -132,6 +190,7 @@ async fn check(engine: &Engine, seen: &mut Seen, context: &str) {
     }
     let (one, two) = (number_of(engine, "one").await, number_of(engine, "two").await);
     assert_eq!(one, two, "{context}: half a transaction");
+    check_jobs(engine, seen, context).await;
     let topics = engine.topics("topics").unwrap();
     let mut group = topics.subscribe("orders", "group").await.unwrap();
     topics.publish("orders", vec![message("end")]).await.unwrap();

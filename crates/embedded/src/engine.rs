@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use floodway_blocks::Failure;
+use floodway_blocks::jobs::Jobs;
 use floodway_blocks::lock::Locks;
 use floodway_blocks::state::Store;
 use floodway_blocks::topics::Topics;
@@ -19,6 +20,7 @@ use crate::commit::queue::Queue;
 use crate::commit::request::StorePlace;
 use crate::disk::{Disk, Folder};
 use crate::error::{OpenError, io_failure, opening};
+use crate::jobs::{Board, EmbeddedJobs};
 use crate::keeper::{Keeper, KeeperThread};
 use crate::locks::{EmbeddedLocks, Leases};
 use crate::log::{Continue, Log, Segments, Tail};
@@ -38,6 +40,7 @@ pub struct Engine {
     stores: HashMap<String, Arc<dyn Store>>,
     topics: HashMap<String, Arc<dyn Topics>>,
     locks: HashMap<String, Arc<dyn Locks>>,
+    jobs: HashMap<String, Arc<dyn Jobs>>,
     running: Option<Running>,
 }
 
@@ -92,7 +95,8 @@ impl Engine {
             registry.component(&topics.name, topics.durability);
         }
         let mut leases = Leases::new(options.limits.locks);
-        let rebuilt = rebuild(ground.disk.as_ref(), &ground.view, &registry, &mut leases)?;
+        let jobs = Board::new(options.limits.jobs);
+        let rebuilt = rebuild(ground.disk.as_ref(), &ground.view, &registry, &mut leases, &jobs)?;
         let segments = Arc::new(Segments::default());
         let number = rebuilt.segments.last().map_or(0, |segment| segment.head.number);
         rebuilt.segments.into_iter().for_each(|segment| segments.push(segment));
@@ -102,6 +106,7 @@ impl Engine {
             queue: Queue::new(options.limits.queue_depth, options.limits.queue_bytes),
             view: ground.view,
             registry,
+            jobs,
             reader,
             clock: ground.clock.clone(),
             limits: options.limits.clone(),
@@ -123,8 +128,13 @@ impl Engine {
     }
 
     fn with_ports(core: &Arc<Shared>, options: &Options) -> Result<Self, OpenError> {
-        let mut engine =
-            Self { stores: HashMap::new(), topics: HashMap::new(), locks: HashMap::new(), running: None };
+        let mut engine = Self {
+            stores: HashMap::new(),
+            topics: HashMap::new(),
+            locks: HashMap::new(),
+            jobs: HashMap::new(),
+            running: None,
+        };
         for StoreOptions { name, durability } in &options.stores {
             let space = core.view.space(name).map_err(opening(format!("open the store {name}")))?;
             let place = Arc::new(StorePlace { name: name.clone(), space, durability: *durability });
@@ -138,6 +148,10 @@ impl Engine {
         for name in &options.locks {
             let locks = EmbeddedLocks { core: Arc::clone(core), name: name.as_str().into() };
             engine.locks.insert(name.clone(), Arc::new(locks));
+        }
+        for name in &options.jobs {
+            let jobs = EmbeddedJobs { core: Arc::clone(core), name: name.as_str().into() };
+            engine.jobs.insert(name.clone(), Arc::new(jobs));
         }
         Ok(engine)
     }
@@ -155,6 +169,11 @@ impl Engine {
     /// The lock component of that name.
     pub fn locks(&self, name: &str) -> Option<Arc<dyn Locks>> {
         self.locks.get(name).cloned()
+    }
+
+    /// The jobs component of that name.
+    pub fn jobs(&self, name: &str) -> Option<Arc<dyn Jobs>> {
+        self.jobs.get(name).cloned()
     }
 
     /// Makes a checkpoint now, not when it is due.
@@ -253,7 +272,8 @@ fn died(what: &str) -> Failure {
 fn is_any_synced(options: &Options) -> bool {
     let stores = options.stores.iter().map(|store| store.durability);
     let topics = options.topics.iter().map(|topics| topics.durability);
-    !options.locks.is_empty() || stores.chain(topics).any(|durability| durability == Durability::Fsync)
+    let has_synced = !options.locks.is_empty() || !options.jobs.is_empty();
+    has_synced || stores.chain(topics).any(|durability| durability == Durability::Fsync)
 }
 
 fn shortest_interval(options: &Options) -> Option<Duration> {
@@ -282,7 +302,7 @@ fn lock_folder(folder: &Path) -> Result<File, OpenError> {
 fn check_names(options: &Options) -> Result<(), OpenError> {
     let stores = options.stores.iter().map(|store| &store.name);
     let topics = options.topics.iter().map(|topics| &topics.name);
-    for name in stores.chain(topics).chain(&options.locks) {
+    for name in stores.chain(topics).chain(&options.locks).chain(&options.jobs) {
         if name.is_empty() || name.len() > 200 || name.contains('\0') {
             return Err(OpenError::Name { name: name.clone() });
         }

@@ -1,11 +1,13 @@
-//! The engine without other software: state, topics and locks on one segment log.
+//! The engine without other software: state, topics, locks and jobs on one segment log.
 //!
 //! ```text
-//! store · topics · locks ─▶ queue ─▶ committer ─▶ log (one write, one fdatasync for all that wait)
+//! store · topics · locks · jobs ─▶ queue ─▶ committer ─▶ log (one write, one fdatasync for all that wait)
 //!                                        └─▶ view (state, cursors, leases) ─▶ answers
+//! due     ◀─ times in memory
 //! receive ◀─ tail in memory, or the log's files for a backlog
 //! ```
-//! [`Engine::open`] replays and checks the log; [`Engine::close`] ends cleanly. Needs no runtime.
+//! [`Engine::open`] replays and checks the log; [`Engine::close`] ends cleanly. Needs no runtime,
+//! but for waiting until a job is due.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +16,7 @@ mod commit;
 mod disk;
 mod engine;
 mod error;
+mod jobs;
 mod keeper;
 mod locks;
 mod log;

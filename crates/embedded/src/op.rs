@@ -23,6 +23,10 @@ pub(crate) enum Op<'a> {
     Grant { locks: &'a str, resource: &'a str, owner: &'a str, expires: u64 },
     /// A lock was given back.
     Release { locks: &'a str, resource: &'a str },
+    /// A job was written; its version is the operation's own number. `due` in wall milliseconds.
+    Job { jobs: &'a str, owner: &'a str, name: &'a str, due: u64, body: &'a [u8] },
+    /// A job is over, or was removed.
+    JobOver { jobs: &'a str, owner: &'a str, name: &'a str },
 }
 
 const HEAD: usize = 5;
@@ -46,6 +50,8 @@ impl Op<'_> {
             Self::Progress { .. } => 5,
             Self::Grant { .. } => 6,
             Self::Release { .. } => 7,
+            Self::Job { .. } => 8,
+            Self::JobOver { .. } => 9,
         }
     }
 
@@ -87,6 +93,18 @@ impl Op<'_> {
             Self::Release { locks, resource } => {
                 text8(out, locks);
                 text16(out, resource);
+            }
+            Self::Job { jobs, owner, name, due, body } => {
+                text8(out, jobs);
+                text16(out, owner);
+                text16(out, name);
+                out.extend_from_slice(&due.to_le_bytes());
+                out.extend_from_slice(body);
+            }
+            Self::JobOver { jobs, owner, name } => {
+                text8(out, jobs);
+                text16(out, owner);
+                text16(out, name);
             }
         }
     }
@@ -156,6 +174,11 @@ fn decode_fields<'a>(kind: u8, fields: &mut &'a [u8]) -> Option<Op<'a>> {
             Op::Grant { locks: component, resource: name, owner, expires: take_u64(fields)? }
         }
         7 => Op::Release { locks: component, resource: name },
+        8 => {
+            let (job, due) = (take_text16(fields)?, take_u64(fields)?);
+            Op::Job { jobs: component, owner: name, name: job, due, body: fields }
+        }
+        9 => Op::JobOver { jobs: component, owner: name, name: take_text16(fields)? },
         _ => return None,
     })
 }
@@ -205,6 +228,8 @@ mod tests {
             Op::Progress { topics: "t", topic: "a", group: "g", cursor: 9, beyond: vec![10, 300, 1 << 40] },
             Op::Grant { locks: "l", resource: "r", owner: "o", expires: u64::MAX },
             Op::Release { locks: "l", resource: "r" },
+            Op::Job { jobs: "j", owner: "o", name: "n", due: 3, body: b"body" },
+            Op::JobOver { jobs: "j", owner: "o", name: "n" },
         ];
         let mut bytes = Vec::new();
         for op in &ops {

@@ -11,7 +11,7 @@ pub const NAME: &str = "embedded";
 /// How the engine describes itself to the system file.
 pub const DESCRIPTION: EngineDescription = EngineDescription {
     name: NAME,
-    serves: &[Block::State, Block::Topics, Block::Locks],
+    serves: &[Block::State, Block::Topics, Block::Locks, Block::Jobs],
     options: &[
         OptionDescription {
             name: "durability",
@@ -84,6 +84,8 @@ pub struct Limits {
     pub topics: usize,
     /// The most locks held at one time.
     pub locks: usize,
+    /// The most jobs there are; their times are kept in memory.
+    pub jobs: usize,
     /// Memory for recently published messages, so that a group at the head reads no file.
     pub tail_bytes: usize,
     /// Memory for recently read state.
@@ -103,6 +105,7 @@ impl Default for Limits {
             window: 4096,
             topics: 65_536,
             locks: 1_000_000,
+            jobs: 1_000_000,
             tail_bytes: 8 << 20,
             cache_bytes: 8 << 20,
         }
@@ -118,6 +121,8 @@ pub struct Options {
     pub topics: Vec<TopicsOptions>,
     /// The names of the lock components; their grants are always synced.
     pub locks: Vec<String>,
+    /// The names of the jobs components; what they write is always synced.
+    pub jobs: Vec<String>,
     /// The bounds.
     pub limits: Limits,
 }

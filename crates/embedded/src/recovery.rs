@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::commit::plan::group_edit;
 use crate::disk::Disk;
 use crate::error::{OpenError, opening};
+use crate::jobs::{self, Board, JobChange, JobKey};
 use crate::locks::{self, Lease, Leases, grant_edit, release_edit};
 use crate::log::Segment;
 use crate::log::frame::Frame;
@@ -66,14 +67,17 @@ pub(crate) fn rebuild(
     view: &SharedView,
     registry: &Registry,
     leases: &mut Leases,
+    board: &Board,
 ) -> Result<Rebuilt, OpenError> {
     let attempt = "read the state's records";
     let durable = view::number(view.as_ref(), DURABLE).map_err(opening(attempt))?;
     let closed = view::number(view.as_ref(), CLOSED).map_err(opening(attempt))?;
     restore_groups(view.as_ref(), registry)?;
     restore_leases(view.as_ref(), leases)?;
+    restore_jobs(view.as_ref(), board)?;
     let known = durable.max(closed);
-    let mut replay = Replay { view: view.as_ref(), registry, leases, known, replayed: 0, recent: None };
+    let mut replay =
+        Replay { view: view.as_ref(), registry, leases, board, known, replayed: 0, recent: None };
     let scanned = scan(disk, known, &mut |segment, frame| replay.take(segment, frame))?;
     let replayed = replay.replayed;
     let last = scanned.last.max(known);
@@ -122,6 +126,19 @@ fn restore_leases(view: &dyn View, leases: &mut Leases) -> Result<(), OpenError>
     Ok(())
 }
 
+fn restore_jobs(view: &dyn View, board: &Board) -> Result<(), OpenError> {
+    for (parts, value) in view::named(view, b'j').map_err(opening("read the jobs"))? {
+        let (Ok([jobs, owner, name]), Some(stored)) =
+            (<[String; 3]>::try_from(parts), jobs::Stored::parse(value))
+        else {
+            return Err(unreadable("a job"));
+        };
+        let key = JobKey::new(&jobs, &owner, &name);
+        board.apply(vec![JobChange { key, now: Some((stored.version, stored.due)) }]);
+    }
+    Ok(())
+}
+
 fn unreadable(what: &str) -> OpenError {
     let source = std::io::Error::new(std::io::ErrorKind::InvalidData, "its record is damaged");
     OpenError::Io { attempt: format!("read {what} from the state"), source }
@@ -131,6 +148,7 @@ struct Replay<'a> {
     view: &'a dyn View,
     registry: &'a Registry,
     leases: &'a mut Leases,
+    board: &'a Board,
     /// The view is sure to hold operations up to this one.
     known: u64,
     replayed: u64,
@@ -199,6 +217,16 @@ impl Replay<'_> {
             Op::Release { locks, resource } => {
                 edits.push(release_edit([locks, resource]));
                 self.leases.restore([locks, resource], None);
+            }
+            Op::Job { jobs, owner, name, due, body } => {
+                let key = JobKey::new(jobs, owner, name);
+                edits.push(jobs::put_edit(&key, number, due, body));
+                self.board.apply(vec![JobChange { key, now: Some((number, due)) }]);
+            }
+            Op::JobOver { jobs, owner, name } => {
+                let key = JobKey::new(jobs, owner, name);
+                edits.push(jobs::end_edit(&key));
+                self.board.apply(vec![JobChange { key, now: None }]);
             }
         }
         Ok(())

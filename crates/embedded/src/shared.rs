@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::commit::queue::Queue;
 use crate::commit::request::Request;
 use crate::error::stopping;
+use crate::jobs::Board;
 use crate::options::Limits;
 use crate::topics::Registry;
 use crate::topics::reader::Reader;
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) view: SharedView,
     pub(crate) registry: Registry,
+    pub(crate) jobs: Board,
     pub(crate) reader: Reader,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
@@ -50,5 +52,6 @@ impl Shared {
         for topic in self.registry.all() {
             topic.published.notify_waiters();
         }
+        self.jobs.wake_all();
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use floodway_blocks::Failure;
+use floodway_blocks::jobs::{Entry, IfThere};
 use floodway_blocks::lock::{TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Etag, Outbound, Precondition, Store, Transaction, WriteError};
 use floodway_blocks::topics::Outgoing;
@@ -39,6 +40,7 @@ impl Bench {
             stores: vec![StoreOptions { name: "store".into(), durability: Durability::Fsync }],
             topics: vec![TopicsOptions { name: "topics".into(), durability: Durability::Fsync }],
             locks: vec!["locks".into()],
+            jobs: vec!["jobs".into()],
             limits,
         };
         Engine::on(ground, &options).unwrap().0
@@ -202,4 +204,60 @@ async fn opening_a_group_again_takes_it_over() {
     assert!(matches!(first.receive(1).await, Err(Failure::Stopping { .. })));
     assert_eq!(second.receive(1).await.unwrap().len(), 1);
     engine.close().unwrap();
+}
+
+fn due_at(bench: &Bench, wait: Duration, body: &'static str) -> Entry {
+    let now = Duration::from_millis(bench.now_ms.load(Ordering::SeqCst));
+    Entry { due: SystemTime::UNIX_EPOCH + now + wait, body: body.into() }
+}
+
+#[tokio::test]
+async fn a_job_outlives_a_restart_and_comes_on_time() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits::default());
+    let jobs = engine.jobs("jobs").unwrap();
+    assert!(jobs.write("app", "soon", due_at(&bench, SECOND * 5, "body"), IfThere::Keep).await.unwrap());
+    assert!(jobs.write("app", "never", due_at(&bench, SECOND * 500, ""), IfThere::Keep).await.unwrap());
+    engine.close().unwrap();
+    let engine = bench.open(Limits::default());
+    let jobs = engine.jobs("jobs").unwrap();
+    assert_eq!(jobs.names("app").await.unwrap(), ["never", "soon"]);
+    let mut place = jobs.open("app");
+    let early = tokio::time::timeout(SECOND / 10, place.due(10)).await;
+    assert!(early.is_err(), "it is not due: {early:?}");
+    // Missed, as a node that was down would.
+    bench.pass(SECOND * 60);
+    let due = place.due(10).await.unwrap();
+    assert_eq!(due.iter().map(|job| job.name.as_str()).collect::<Vec<_>>(), ["soon"]);
+    assert_eq!(due[0].entry.body, "body");
+    // Handed out and not settled: it is due again.
+    engine.close().unwrap();
+    let engine = bench.open(Limits::default());
+    let again = engine.jobs("jobs").unwrap().open("app").due(10).await.unwrap();
+    assert_eq!(again, due);
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn jobs_have_bounds_and_let_go_at_the_end() {
+    let bench = Bench::new();
+    let engine = bench.open(Limits { jobs: 1, value_bytes: 10, ..Limits::default() });
+    let jobs = engine.jobs("jobs").unwrap();
+    let later = |body| due_at(&bench, SECOND * 500, body);
+    assert!(jobs.write("app", "long", later("01234567890"), IfThere::Keep).await.is_err());
+    assert!(jobs.write("app", "a\0b", later(""), IfThere::Keep).await.is_err());
+    assert!(jobs.write("app", "one", later("0123456789"), IfThere::Keep).await.unwrap());
+    let second = jobs.write("app", "two", later(""), IfThere::Keep).await;
+    assert!(matches!(second, Err(Failure::Overloaded { .. })), "{second:?}");
+    assert!(jobs.write("app", "one", later(""), IfThere::Replace).await.unwrap());
+    jobs.remove("app", vec!["one".to_owned()]).await.unwrap();
+    assert!(jobs.write("app", "two", later(""), IfThere::Keep).await.unwrap());
+    let mut place = jobs.open("app");
+    let closing = async {
+        tokio::task::yield_now().await;
+        engine.close().unwrap();
+    };
+    let (due, ()) = tokio::join!(place.due(1), closing);
+    assert!(matches!(due, Err(Failure::Stopping { .. })), "{due:?}");
+    assert!(matches!(jobs.names("app").await, Err(Failure::Stopping { .. })));
 }

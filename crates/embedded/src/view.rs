@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! meta     "durable" -> last operation the view is sure to hold      "closed" -> last operation at close
+//!          "j" component 0 owner 0 name -> version u64 | due u64 | body
 //!          "g" component 0 topic 0 group -> cursor, beyond           "l" component 0 resource -> lease
 //! expiry   due u64 (big endian) | length u8 | store | key -> nothing
 //! store    key -> etag u64 | expires u64 | value                     one space per store
@@ -22,7 +23,7 @@ pub(crate) mod memory;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Space(pub(crate) usize);
 
-/// Cursors, leases and how far the view reaches.
+/// Cursors, leases, jobs and how far the view reaches.
 pub(crate) const META: Space = Space(0);
 /// Which values expire when.
 pub(crate) const EXPIRY: Space = Space(1);

@@ -281,6 +281,7 @@ pub(crate) const fn block_name(block: Block) -> &'static str {
         Block::State => "stores",
         Block::Topics => "topics",
         Block::Locks => "locks",
+        Block::Jobs => "jobs",
     }
 }
 

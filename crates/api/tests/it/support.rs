@@ -96,6 +96,7 @@ fn engine(folder: &std::path::Path) -> Engine {
         stores: vec![store("plain"), store("out")],
         topics: vec![TopicsOptions { name: "events".to_owned(), durability: Durability::Fsync }],
         locks: vec!["locks".to_owned()],
+        jobs: vec!["jobs".to_owned()],
         limits: Limits::default(),
     };
     Engine::open(folder, options).expect("an engine").0

@@ -12,7 +12,8 @@ use floodway_blocks::topics::{Outgoing, Position, Received};
 
 use super::request::{Answer, Request, StorePlace};
 use crate::clock::expiry_ms;
-use crate::error::{damaged, io_failure};
+use crate::error::{damaged, io_failure, overloaded};
+use crate::jobs::{self, Guard, JobChange, JobKey};
 use crate::locks::{Leases, release_edit};
 use crate::log::FrameBuffer;
 use crate::op::{Op, encode_positions};
@@ -31,6 +32,7 @@ pub(crate) struct Plan<'a> {
     first: u64,
     now_ms: u64,
     overlay: HashMap<Space, HashMap<String, Version>>,
+    jobs: HashMap<JobKey, Version>,
     effects: Effects,
 }
 
@@ -49,6 +51,7 @@ pub(crate) struct Effects {
     pub(crate) messages: Vec<(Arc<Topic>, Received)>,
     pub(crate) opened: Vec<Opened>,
     pub(crate) buried: Vec<(Arc<Group>, u64)>,
+    pub(crate) jobs: Vec<JobChange>,
     pub(crate) answers: Vec<Answer>,
 }
 
@@ -62,8 +65,8 @@ impl<'a> Plan<'a> {
     /// An empty plan whose first operation will have number `first`.
     pub(crate) fn new(core: &'a Shared, leases: &'a mut Leases, frame: FrameBuffer, first: u64) -> Self {
         let now_ms = core.clock.now_ms();
-        let (overlay, effects) = (HashMap::new(), Effects::default());
-        Self { core, leases, frame, first, now_ms, overlay, effects }
+        let (overlay, jobs, effects) = (HashMap::new(), HashMap::new(), Effects::default());
+        Self { core, leases, frame, first, now_ms, overlay, jobs, effects }
     }
 
     /// Size of the frame so far.
@@ -108,6 +111,16 @@ impl<'a> Plan<'a> {
             }
             Request::Unlock { locks, resource, owner, reply } => {
                 Answer::Unlock(reply, self.unlock(&locks, &resource, &owner))
+            }
+            Request::PutJob { key, due, body, guard, reply } => {
+                Answer::Said(reply, self.put_job(key, due, &body, guard))
+            }
+            Request::EndJobs { keys, guard, reply } => {
+                let mut is_there = false;
+                for key in keys {
+                    is_there |= self.end_job(key, guard);
+                }
+                Answer::Said(reply, Ok(is_there))
             }
             Request::Sweep { due } => return self.sweep(due),
         };
@@ -271,6 +284,43 @@ impl<'a> Plan<'a> {
             self.effects.sync = true;
         }
         verdict
+    }
+
+    // --- jobs ---
+
+    /// The version of a job, as this commit leaves it so far.
+    fn job_version(&self, key: &JobKey) -> Option<u64> {
+        self.jobs.get(key).copied().unwrap_or_else(|| self.core.jobs.version(key))
+    }
+
+    fn put_job(&mut self, key: JobKey, due: u64, body: &[u8], guard: Guard) -> Result<bool, Failure> {
+        let known = self.job_version(&key);
+        if !guard.holds(known) {
+            return Ok(false);
+        }
+        if known.is_none() && !self.core.jobs.has_room(self.effects.jobs.len()) {
+            return Err(overloaded());
+        }
+        let version = self.next();
+        self.frame.push(&Op::Job { jobs: &key.jobs, owner: &key.owner, name: &key.name, due, body });
+        self.effects.edits.push(jobs::put_edit(&key, version, due, body));
+        self.jobs.insert(key.clone(), Some(version));
+        self.effects.jobs.push(JobChange { key, now: Some((version, due)) });
+        self.effects.sync = true;
+        Ok(true)
+    }
+
+    fn end_job(&mut self, key: JobKey, guard: Guard) -> bool {
+        let known = self.job_version(&key);
+        if known.is_none() || !guard.holds(known) {
+            return false;
+        }
+        self.frame.push(&Op::JobOver { jobs: &key.jobs, owner: &key.owner, name: &key.name });
+        self.effects.edits.push(jobs::end_edit(&key));
+        self.jobs.insert(key.clone(), None);
+        self.effects.jobs.push(JobChange { key, now: None });
+        self.effects.sync = true;
+        true
     }
 
     // --- expiry ---

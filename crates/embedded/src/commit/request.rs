@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use floodway_blocks::Failure;
 use floodway_blocks::lock::{TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, WriteError};
 use floodway_blocks::topics::Outgoing;
 use tokio::sync::oneshot;
 
+use crate::jobs::{Guard, JobKey};
 use crate::options::Durability;
 use crate::topics::Topic;
 use crate::topics::group::Group;
@@ -47,6 +49,10 @@ pub(crate) enum Request {
     TryLock { locks: Arc<str>, resource: String, owner: String, ttl: Duration, reply: Reply<TryLock> },
     /// Gives a lock back.
     Unlock { locks: Arc<str>, resource: String, owner: String, reply: Reply<Unlock> },
+    /// Writes a job, if what is there fits the guard.
+    PutJob { key: JobKey, due: u64, body: Bytes, guard: Guard, reply: Reply<bool> },
+    /// Removes jobs, those that fit the guard; says whether there was one.
+    EndJobs { keys: Vec<JobKey>, guard: Guard, reply: Reply<bool> },
     /// Removes values that the expiry index says are due, and leases that ran out.
     Sweep { due: Vec<fjall::Slice> },
 }
@@ -65,6 +71,8 @@ impl Request {
             }
             Self::Publish { messages, .. } => messages.iter().map(|message| message.payload.len()).sum(),
             Self::Bury { message, .. } => message.payload.len(),
+            Self::PutJob { body, .. } => body.len(),
+            Self::EndJobs { keys, .. } => keys.len() * size_of::<JobKey>(),
             Self::Open { .. } | Self::TryLock { .. } | Self::Unlock { .. } | Self::Sweep { .. } => 0,
         };
         payload + size_of::<Self>()
@@ -86,6 +94,7 @@ pub(crate) enum Answer {
     Each(oneshot::Sender<Verdicts>, Verdicts),
     Transact(oneshot::Sender<Result<(), WriteError>>, Result<(), WriteError>),
     Done(Reply<()>, Result<(), Failure>),
+    Said(Reply<bool>, Result<bool, Failure>),
     Opened(Reply<Arc<Group>>, Arc<Topic>, String),
     TryLock(Reply<TryLock>, Result<TryLock, Failure>),
     Unlock(Reply<Unlock>, Unlock),
@@ -105,6 +114,7 @@ impl Answer {
             Self::Done(reply, verdict) => {
                 drop(reply.send(committed.clone().and(verdict)));
             }
+            Self::Said(reply, verdict) => drop(reply.send(committed.clone().and(verdict))),
             Self::Opened(reply, topic, name) => {
                 let opened =
                     committed.clone().and_then(|()| topic.group(&name).ok_or_else(crate::error::stopping));

@@ -17,6 +17,7 @@ fn options() -> Options {
         stores: LEVELS.map(named).map(|(name, durability)| StoreOptions { name, durability }).to_vec(),
         topics: LEVELS.map(named).map(|(name, durability)| TopicsOptions { name, durability }).to_vec(),
         locks: vec!["default".to_owned()],
+        jobs: vec!["jobs".to_owned()],
         ..Options::default()
     }
 }
@@ -46,5 +47,13 @@ async fn locks_conform() {
     let folder = tempfile::tempdir().unwrap();
     let (engine, _) = Engine::open(folder.path(), options()).unwrap();
     conformance::locks(engine.locks("default").unwrap().as_ref()).await;
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn jobs_conform() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = Engine::open(folder.path(), options()).unwrap();
+    conformance::jobs(engine.jobs("jobs").unwrap().as_ref()).await;
     engine.close().unwrap();
 }

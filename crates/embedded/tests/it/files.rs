@@ -16,6 +16,7 @@ fn options() -> Options {
         stores: vec![StoreOptions { name: "store".into(), durability: Durability::Fsync }],
         topics: vec![TopicsOptions { name: "topics".into(), durability: Durability::None }],
         locks: Vec::new(),
+        jobs: Vec::new(),
         limits: Limits { segment_bytes: 256 << 10, tail_bytes: 64 << 10, ..Limits::default() },
     }
 }

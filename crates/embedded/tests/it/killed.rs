@@ -5,9 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use floodway_blocks::jobs::{DueJobs, Entry, IfThere, Jobs};
 use floodway_blocks::lock::{FencingToken, Locks, TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Outbound, Precondition, Store, Transaction};
 use floodway_blocks::topics::{Outgoing, Settlement, Subscription, Topics};
@@ -23,6 +24,7 @@ fn options(durability: Durability) -> Options {
         stores: vec![StoreOptions { name: "store".into(), durability }],
         topics: vec![TopicsOptions { name: "topics".into(), durability }],
         locks: vec!["locks".into()],
+        jobs: vec!["jobs".into()],
         // Small, so that a short run crosses segments, zeroed ones too.
         limits: Limits { segment_bytes: 128 << 10, ..Limits::default() },
     }
@@ -44,6 +46,10 @@ struct Said {
     published: BTreeSet<String>,
     received: BTreeSet<String>,
     token: u64,
+    /// Jobs that were written, that may be over, and that are.
+    written: BTreeSet<String>,
+    settling: BTreeSet<String>,
+    over: BTreeSet<String>,
     lines: usize,
 }
 
@@ -64,6 +70,20 @@ impl Said {
                 let token = token.parse().unwrap();
                 assert!(token > self.token, "token {token} after {}", self.token);
                 self.token = token;
+            }
+            ["written", job] => {
+                // Another thread may have settled it before this was said.
+                if !self.settling.contains(*job) {
+                    self.written.insert((*job).to_owned());
+                }
+            }
+            ["settling", job] => {
+                assert!(!self.over.contains(*job), "{job} came again, it was over");
+                self.written.remove(*job);
+                self.settling.insert((*job).to_owned());
+            }
+            ["over", job] => {
+                self.over.insert((*job).to_owned());
             }
             _ => return,
         }
@@ -134,6 +154,13 @@ fn check(folder: &Path, level_name: &str, round: u64, said: &mut Said, seed: u64
             assert!(found >= number.parse().ok(), "{context}: {message} left, but {key} is {found:?}");
         }
         check_outbox(store.as_ref(), said, &context).await;
+        let jobs = engine.jobs("jobs").unwrap().names("app").await.unwrap();
+        for job in &said.written {
+            assert!(jobs.contains(job), "{context}: {job} is lost");
+        }
+        for job in &jobs {
+            assert!(!said.over.contains(job), "{context}: {job} is back, it was over");
+        }
         let locks = engine.locks("locks").unwrap();
         let token = grant(locks.as_ref(), &format!("check-{round}")).await;
         assert!(token > said.token, "{context}: token {token} after {}", said.token);
@@ -204,6 +231,9 @@ fn writer() {
         let group = topics.subscribe("orders", "group").await.unwrap();
         tasks.spawn(consume(group));
         tasks.spawn(lock_and_unlock(engine.locks("locks").unwrap(), round.clone()));
+        let jobs = engine.jobs("jobs").unwrap();
+        tasks.spawn(run_jobs(jobs.open("app")));
+        tasks.spawn(write_jobs(jobs, round.clone()));
         for task in 0..4 {
             tasks.spawn(put(Arc::clone(&store), format!("key-{round}-{task}")));
             tasks.spawn(publish(Arc::clone(&topics), format!("message-{round}-{task}")));
@@ -267,5 +297,24 @@ async fn lock_and_unlock(locks: Arc<dyn Locks>, round: String) {
     loop {
         say(&format!("token {}", grant(locks.as_ref(), &resource).await));
         assert_eq!(locks.unlock(&resource, "owner").await.unwrap(), Unlock::Done);
+    }
+}
+
+async fn write_jobs(jobs: Arc<dyn Jobs>, round: String) {
+    for number in 0.. {
+        let (name, entry) =
+            (format!("job-{round}-{number}"), Entry { due: SystemTime::UNIX_EPOCH, body: "job".into() });
+        assert!(jobs.write("app", &name, entry, IfThere::Keep).await.unwrap());
+        say(&format!("written {name}"));
+    }
+}
+
+async fn run_jobs(mut place: Box<dyn DueJobs>) {
+    loop {
+        for job in place.due(10).await.unwrap() {
+            say(&format!("settling {}", job.name));
+            assert!(place.settle(&job.name, job.version, None).await.unwrap());
+            say(&format!("over {}", job.name));
+        }
     }
 }
