@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let call = CallPolicy {
         service,
         timeout: Duration::from_secs(30),
+        total_timeout: None,
         connect_timeout: Duration::from_secs(2),
         retry: RetryPolicy::default(),
         budget: BudgetId(0),

@@ -4,6 +4,7 @@ pub(crate) mod hedged;
 
 use std::error::Error as _;
 use std::fmt;
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use http::header::UPGRADE;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 
 use crate::body::{Outbound, RequestBody, Tied, TooLarge};
 use crate::deadline;
@@ -40,6 +42,8 @@ pub(crate) struct Relay {
     connection: Option<Connection>,
     sending: Option<Rc<()>>,
     life: Life,
+    /// It is cut off then.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 /// A request that brought no response.
@@ -203,7 +207,7 @@ pub(crate) async fn perform(
     match drive(worker, call, facts, &mut outgoing).await {
         Ok(((response, connection), life)) => {
             let (connection, sending) = (Some(connection), outgoing.sending);
-            Ok(response.map(|body| Relay { body, connection, sending, life }))
+            Ok(response.map(|body| Relay::new(body, connection, sending, life)))
         }
         Err(why) => {
             let why = why.expect("whoever waits for this drops it when the client is gone");
@@ -386,6 +390,11 @@ impl Life {
         actions
     }
 
+    /// When the response must have been passed on.
+    pub(crate) const fn ends_by(&self) -> Time {
+        self.exchange.ends_by()
+    }
+
     /// The response was passed on.
     pub(crate) fn finish(&mut self) {
         self.end(Event::Finished);
@@ -408,6 +417,13 @@ impl Drop for Life {
 // === impl Relay ===
 
 impl Relay {
+    fn new(body: Incoming, connection: Option<Connection>, sending: Option<Rc<()>>, life: Life) -> Self {
+        let ends_by = life.ends_by();
+        let sleep = || Box::pin(tokio::time::sleep_until(life.worker.clock.instant(ends_by)));
+        let end = (ends_by != Time::NEVER).then(sleep);
+        Self { body, connection, sending, life, end }
+    }
+
     /// Where it comes from, until it is over.
     pub(crate) fn endpoint(&self) -> Option<EndpointId> {
         self.connection.as_ref().map(|connection| connection.endpoint)
@@ -438,6 +454,9 @@ impl Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let relay = self.get_mut();
+        if relay.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into())));
+        }
         match ready!(Pin::new(&mut relay.body).poll_frame(cx)) {
             Some(Ok(frame)) => {
                 if relay.body.is_end_stream() {

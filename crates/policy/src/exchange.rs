@@ -41,6 +41,7 @@ pub struct Exchange {
     call: CallPolicy,
     facts: Facts,
     deadline: Time,
+    ends_by: Time,
     /// The endpoints tried so far, the current one last; the first `tries` are meant.
     tried: [EndpointId; TRIES_MAX],
     tries: u8,
@@ -110,6 +111,7 @@ impl Exchange {
             call,
             facts,
             deadline: Time::NEVER,
+            ends_by: Time::NEVER,
             tried: [NO_ENDPOINT; TRIES_MAX],
             tries: 0,
             attempts: 0,
@@ -133,6 +135,12 @@ impl Exchange {
     /// When the head of a response must be there; known once it arrived.
     pub const fn deadline(&self) -> Time {
         self.deadline
+    }
+
+    /// When the response must have been passed on to its end, known once it arrived. Whoever still relays it then
+    /// gives it up, with [`Event::Abandoned`].
+    pub const fn ends_by(&self) -> Time {
+        self.ends_by
     }
 
     /// The service it goes to.
@@ -168,7 +176,8 @@ impl Exchange {
     }
 
     fn arrive(&mut self, world: &mut World<'_>) -> Actions {
-        self.deadline = world.now.after(self.call.timeout).min(self.facts.gives_up);
+        self.ends_by = self.call.total_timeout.map_or(Time::NEVER, |time| world.now.after(time));
+        self.deadline = world.now.after(self.call.timeout).min(self.facts.gives_up).min(self.ends_by);
         if self.deadline <= world.now {
             self.phase = Phase::Over;
             return Actions::one(Action::Answer(Refusal::TooLate));

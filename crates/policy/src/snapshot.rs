@@ -92,6 +92,8 @@ pub struct CallPolicy {
     pub service: ServiceId,
     /// Time until the response head must be there, all tries included.
     pub timeout: Duration,
+    /// Time until the whole response must have been passed on, if there is a bound.
+    pub total_timeout: Option<Duration>,
     /// Time for one connection to be made.
     pub connect_timeout: Duration,
     /// Tries after the first, where trying again is safe.
@@ -227,6 +229,7 @@ pub(crate) mod test_support {
     pub(crate) const CALL: CallPolicy = CallPolicy {
         service: ServiceId(0),
         timeout: Duration::from_secs(2),
+        total_timeout: None,
         connect_timeout: Duration::from_millis(500),
         retry: RetryPolicy {
             max: 2,

@@ -68,6 +68,7 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
         call: CallPolicy {
             service: id,
             timeout: service.timeout,
+            total_timeout: None,
             connect_timeout: CONNECT_TIMEOUT,
             retry: RetryPolicy::default(),
             budget,
@@ -95,6 +96,7 @@ fn route_policy(budget: BudgetId, hedge: Option<HedgeId>, route: &Route) -> Rout
         call: CallPolicy {
             service: route.to,
             timeout: route.timeout,
+            total_timeout: route.total_timeout,
             connect_timeout: route.connect_timeout,
             retry: route.retry,
             budget,

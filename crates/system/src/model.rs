@@ -232,6 +232,8 @@ pub struct Route {
     pub split: Vec<Part>,
     /// Time until the head of the response must be there, all tries included.
     pub timeout: Duration,
+    /// Time until the whole response must have been passed on, if there is a bound.
+    pub total_timeout: Option<Duration>,
     /// Time for one connection to be made.
     pub connect_timeout: Duration,
     /// Tries after the first, where trying again is safe.

@@ -129,7 +129,7 @@ pub(super) async fn relay(
         Ok((reply, life)) => {
             in_flight.answered(reply.head.status);
             in_flight.served_by(reply.upstream.endpoint);
-            let answer = request.into_answer(worker, head, in_flight, reply);
+            let answer = request.into_answer(worker, head, in_flight, reply, life.ends_by());
             Ok(answer.pass(worker, life).await)
         }
         Err(None) => Ok(Served::Over),
@@ -324,6 +324,8 @@ impl Request<'_> {
 struct Answer<'a> {
     client: &'a mut Side,
     alarm: &'a mut Alarm,
+    /// It is cut off then.
+    ends_by: Time,
     upstream: Upstream,
     keeps_upstream: bool,
     body: Pump,
@@ -339,6 +341,7 @@ impl<'a> Request<'a> {
         asked: &RequestHead,
         in_flight: &InFlight,
         reply: Reply,
+        ends_by: Time,
     ) -> Answer<'a> {
         let Reply { mut upstream, head } = reply;
         let Self { client, alarm, mut first, fields, body, is_sent, welcome, .. } = self;
@@ -361,14 +364,13 @@ impl<'a> Request<'a> {
         if welcome.trailers {
             body.pass_trailers();
         }
-        Answer { client, alarm, upstream, keeps_upstream, body, request, then }
+        Answer { client, alarm, ends_by, upstream, keeps_upstream, body, request, then }
     }
 }
 
 impl Answer<'_> {
     async fn pass(mut self, worker: &Rc<Worker>, mut life: Life) -> Served {
-        let idle = worker.snapshot.limits.idle_timeout;
-        self.alarm.set(worker.clock.now().after(idle));
+        self.set_alarm(worker);
         let passed = poll_fn(|cx| self.poll(cx, worker)).await;
         let Self { upstream, keeps_upstream, body, then, .. } = self;
         worker.buffers.give_back(body.into_buffer());
@@ -388,7 +390,7 @@ impl Answer<'_> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, worker: &Worker) -> Poll<Result<(), Broken>> {
-        let Self { client, alarm, upstream, body, request, .. } = self;
+        let Self { client, upstream, body, request, .. } = self;
         if let Some(rest) = request
             && rest.poll(cx, worker, client, &mut upstream.side).is_ready()
         {
@@ -400,13 +402,19 @@ impl Answer<'_> {
         if request.is_none() && client.poll_left(cx, worker).is_ready() {
             return Poll::Ready(Err(Broken::Target(io::ErrorKind::ConnectionAborted.into())));
         }
-        while alarm.poll(cx).is_ready() {
-            if body.take_moved() == 0 {
+        while self.alarm.poll(cx).is_ready() {
+            if self.body.take_moved() == 0 || worker.clock.now() >= self.ends_by {
                 return Poll::Ready(Err(Broken::Target(io::ErrorKind::TimedOut.into())));
             }
-            alarm.set(worker.clock.now().after(worker.snapshot.limits.idle_timeout));
+            self.set_alarm(worker);
         }
         Poll::Pending
+    }
+
+    /// Goes off when nothing has moved for too long, or it is all too long.
+    fn set_alarm(&mut self, worker: &Worker) {
+        let idle = worker.clock.now().after(worker.snapshot.limits.idle_timeout);
+        self.alarm.set(idle.min(self.ends_by));
     }
 }
 

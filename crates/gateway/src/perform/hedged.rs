@@ -71,7 +71,7 @@ pub(super) async fn perform(
                     let (response, connection): (Response<_>, _) =
                         reply.expect("a reply is relayed once it is there");
                     let connection = Some(connection);
-                    return Ok(response.map(|body| Relay { body, connection, sending: None, life }));
+                    return Ok(response.map(|body| Relay::new(body, connection, None, life)));
                 }
                 Action::Answer(why) => {
                     if why == Refusal::TimedOut {

@@ -1,17 +1,18 @@
 //! How long clients wait, heard and told.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use floodway_kit::{Upstream, http};
+use floodway_kit::{Upstream, eventually_blocking, http};
 use http_body_util::Full;
 use hyper::Request;
 
-use crate::http2::send;
-use crate::support::{PATIENCE, builder, raw_server, read_head, write};
+use crate::http2::{send, try_send};
+use crate::support::{PATIENCE, builder, connect, raw_server, read_head, write};
 
 const EXPECTED: &str = "x-envoy-expected-rq-timeout-ms";
 
@@ -91,6 +92,38 @@ fn a_route_that_does_not_listen_passes_it_on() {
     let gateway = builder().service(&[service]).route("/*", &[], 0).start();
     assert_eq!(get(gateway.address(), &[(EXPECTED, "0")]).text(), "0");
     assert_eq!(get(gateway.address(), &[]).text(), "");
+}
+
+/// Begins an answer that never ends, and says where the connection was closed.
+fn endless() -> (SocketAddr, Arc<AtomicUsize>) {
+    let closed = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&closed);
+    let address = raw_server(move |mut stream| {
+        read_head(&mut stream);
+        write(&mut stream, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        assert!(read_head(&mut stream).is_empty());
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    (address, closed)
+}
+
+#[test]
+fn an_answer_that_takes_too_long_in_all_is_cut_off() {
+    const TOTAL: Duration = Duration::from_millis(150);
+    let (service, closed) = endless();
+    let gateway = builder().service(&[service]).route("/*", &[], 0).total_timeout(TOTAL).start();
+    let began = Instant::now();
+    let mut client = connect(gateway.address());
+    write(&mut client, "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let mut text = String::new();
+    client.read_to_string(&mut text).expect("what there is");
+    assert!(text.ends_with("5\r\nfirst\r\n"), "cut off, not ended: {text}");
+    assert!(began.elapsed() >= TOTAL && began.elapsed() < PATIENCE / 2);
+    let request = Request::get(format!("http://{}/", gateway.address())).body(Full::default());
+    let outcome = try_send(gateway.address(), request.expect("a request"));
+    assert!(outcome.is_err(), "the stream is reset: {outcome:?}");
+    gateway.wait_quiet();
+    eventually_blocking(PATIENCE, "both are closed", || closed.load(Ordering::SeqCst) == 2);
 }
 
 #[test]

@@ -39,6 +39,22 @@ pub(crate) fn send(address: SocketAddr, requests: Vec<Request<Full<Bytes>>>) -> 
     })
 }
 
+/// Sends one, which may not be answered whole.
+pub(crate) fn try_send(
+    address: SocketAddr,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), hyper::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let stream = TcpStream::connect(address).await.expect("somebody listens");
+        let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(connection);
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        Ok((head.status, body.collect().await?.to_bytes()))
+    })
+}
+
 pub(crate) fn request(
     method: &str,
     address: SocketAddr,

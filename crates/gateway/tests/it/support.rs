@@ -46,6 +46,7 @@ pub(crate) struct Builder {
     hedge: Option<HedgePolicy>,
     fallback: Option<Arc<FallbackPolicy>>,
     tells_time: bool,
+    total_timeout: Option<Duration>,
     guard: GuardPolicy,
     hash: HashPolicy,
     outlier: Option<OutlierPolicy>,
@@ -90,6 +91,7 @@ pub(crate) fn builder() -> Builder {
         hedge: None,
         fallback: None,
         tells_time: false,
+        total_timeout: None,
         guard: GuardPolicy::default(),
         hash: HashPolicy::default(),
         outlier: None,
@@ -146,6 +148,12 @@ impl Builder {
     }
 
     /// How the last route caches.
+    /// How long all answers may take to their end.
+    pub(crate) fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.total_timeout = Some(timeout);
+        self
+    }
+
     pub(crate) fn cache(mut self, policy: CachePolicy) -> Self {
         self.routes.last_mut().expect("a route").cache = Some(policy);
         self
@@ -265,6 +273,7 @@ impl Builder {
         let call = |service: usize| CallPolicy {
             service: ServiceId(u16::try_from(service).expect("few")),
             timeout: self.timeout,
+            total_timeout: self.total_timeout,
             connect_timeout: Duration::from_secs(1),
             retry: self.retry,
             budget: BudgetId(0),

@@ -268,6 +268,22 @@ fn a_response_that_has_begun_is_not_cut_by_the_deadline() {
 }
 
 #[test]
+fn the_whole_may_have_less_time_than_its_head() {
+    let call = CallPolicy { total_timeout: Some(Duration::from_millis(300)), ..CALL };
+    let mut world = World::with(GET, 1, call, GuardPolicy::default());
+    play(
+        &mut world,
+        &[(100, Event::Arrived), (400, Event::Woke)],
+        &expect![[r#"
+        100 Arrived -> send 0 to 0 by t+400ms, wake at t+400ms
+        400 Woke -> cancel 0, answer 504 TimedOut
+    "#]],
+    );
+    assert_eq!(world.exchange.ends_by(), Time::ZERO.after(Duration::from_millis(400)));
+    assert_eq!(Exchange::new(CALL, GET).ends_by(), Time::NEVER);
+}
+
+#[test]
 fn gives_up_when_the_client_does() {
     check(
         GET,

@@ -133,6 +133,7 @@ impl Reader<'_> {
                 to,
                 split: self.split(file, fields),
                 timeout: fields.duration("timeout"),
+                total_timeout: fields.get("total-timeout").map(|_| fields.duration("total-timeout")),
                 connect_timeout: fields.duration("connect-timeout"),
                 retry: self.retry(fields),
                 budget: budget(fields),

@@ -302,6 +302,12 @@ static ROUTE: Object = Object {
             Default("30s"),
             "Time until the head of the response must be there, all tries included.",
         ),
+        field(
+            "total-timeout",
+            DURATION,
+            Optional("as long as something moves"),
+            "Time until the whole response must have been passed on; then it is cut off. WebSockets and other tunnels know no such bound.",
+        ),
         field("connect-timeout", DURATION, Default("1s"), "Time for one connection to be made."),
         field(
             "deadline",
