@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             call,
             guard: GuardPolicy::default(),
             hash: HashPolicy::default(),
+            sticky: None,
             slow_start: Duration::ZERO,
             outlier: None,
         }],

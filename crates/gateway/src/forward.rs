@@ -10,6 +10,7 @@ use floodway_policy::balance::{Balance, HashKey, cookie};
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::{Methods, Routed};
 use floodway_policy::snapshot::{Limits, Protocol, RoutePolicy};
+use floodway_policy::sticky::Session;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
@@ -25,6 +26,7 @@ use crate::idempotency;
 use crate::in_flight::{self, InFlight};
 use crate::perform::{Standing, perform};
 use crate::respond::{self, Problem};
+use crate::sticky;
 use crate::telemetry::{Asked, Beginning, Way};
 use crate::tunnel::{self, Tunnel};
 use crate::worker::Worker;
@@ -113,11 +115,26 @@ async fn try_forward(
     if answer.tunnel.is_some() { Err(Problem::BadGateway) } else { Ok(answer.response) }
 }
 
-/// Sends a request to the service of its route.
+/// Sends a request to the service of its route, and there to the endpoint of its session.
 pub(crate) async fn send_on(
     client: &Rc<Client>,
     mut request: Request<RequestBody>,
     route: &RoutePolicy,
+    in_flight: &InFlight,
+) -> Result<Answer, Problem> {
+    let (session, binding) = sticky::take(client, route.call.service, &mut request);
+    let mut answer = ask(client, request, route, session, in_flight).await?;
+    if let Some(binding) = binding {
+        binding.bind(&mut answer);
+    }
+    Ok(answer)
+}
+
+async fn ask(
+    client: &Rc<Client>,
+    mut request: Request<RequestBody>,
+    route: &RoutePolicy,
+    session: Session,
     in_flight: &InFlight,
 ) -> Result<Answer, Problem> {
     let (worker, id) = (&client.worker, &in_flight.id);
@@ -142,7 +159,7 @@ pub(crate) async fn send_on(
     let gives_up = deadline::gives_up(request.headers(), route.call, in_flight.began);
     let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
     let key = key(worker, route.call.service, asker, request.uri().path(), header);
-    let standing = Standing { key, class: class(route, header), gives_up };
+    let standing = Standing { key, session, class: class(route, header), gives_up };
     if let Some(keyed) = keyed {
         // What runs once runs to its end, whoever waits for it.
         let standing = Standing { gives_up: Time::NEVER, ..standing };

@@ -12,7 +12,7 @@ use http::header::{
 };
 
 use crate::connection::Client;
-use crate::peer::{Asker, Claims, is_claim};
+use crate::peer::{Asker, Claims, Scheme, is_claim};
 
 /// Names a request in logs and error answers.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -132,6 +132,17 @@ pub(crate) fn who_asks(headers: &HeaderMap, client: &Client) -> IpAddr {
         return peer.address;
     }
     peer.asker(&worker.snapshot.trusted_proxies, &claims(headers)).address
+}
+
+/// Whether the client came by TLS, to us or to a proxy that is believed.
+pub(crate) fn is_https(headers: &HeaderMap, client: &Client) -> bool {
+    let Client { peer, worker, .. } = client;
+    let scheme = if peer.is_trusted {
+        peer.asker(&worker.snapshot.trusted_proxies, &claims(headers)).scheme
+    } else {
+        peer.scheme
+    };
+    scheme == Scheme::Https
 }
 
 fn claims(headers: &HeaderMap) -> Claims<'_> {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_policy::admission::Class;
 use floodway_policy::exchange::Refusal;
+use floodway_policy::sticky::Session;
 use floodway_policy::trace::Hop;
 use floodway_policy::{ServiceId, Time};
 use http::{Request, Response};
@@ -50,7 +51,12 @@ impl Invoke for Caller {
             let unknown = || InvokeError::UnknownService { service: service.to_owned() };
             let id = worker.snapshot.service(service).ok_or_else(unknown)?;
             let call = *worker.snapshot.call(id).ok_or_else(unknown)?;
-            let standing = Standing { key: worker.random(), class: Class::NORMAL, gives_up: Time::NEVER };
+            let standing = Standing {
+                key: worker.random(),
+                session: Session::None,
+                class: Class::NORMAL,
+                gives_up: Time::NEVER,
+            };
             let span = Span::begin(worker, id, &mut request);
             let calls = &worker.counters.service(id).calls;
             match perform(worker, call, standing, request.map(RequestBody::Caller)).await {

@@ -36,6 +36,7 @@ pub mod proxy_protocol;
 mod queue;
 mod rate_limits;
 mod respond;
+mod sticky;
 mod stream;
 mod tasks;
 pub mod telemetry;

@@ -15,6 +15,7 @@ use floodway_blocks::invoke::BodyError;
 use floodway_policy::admission::Class;
 use floodway_policy::exchange::{Action, Actions, AttemptId, Event, Exchange, Facts, Failure, Refusal};
 use floodway_policy::snapshot::{CallPolicy, Protocol};
+use floodway_policy::sticky::{Session, Token};
 use floodway_policy::{EndpointId, Time};
 use http::header::UPGRADE;
 use http::{Request, Response, StatusCode};
@@ -59,6 +60,8 @@ pub(crate) struct Refused {
 pub(crate) struct Standing {
     /// The same for the same client.
     pub(crate) key: u64,
+    /// Which endpoint its client comes back to.
+    pub(crate) session: Session,
     /// How much the request matters.
     pub(crate) class: Class,
     /// Who asks waits no longer.
@@ -193,6 +196,7 @@ pub(crate) async fn perform(
 ) -> Result<Response<Relay>, Refused> {
     let facts = Facts {
         key: standing.key,
+        session: standing.session,
         class: standing.class,
         gives_up: standing.gives_up,
         idempotent: is_idempotent(request.method().as_str()),
@@ -206,6 +210,7 @@ pub(crate) async fn perform(
     let mut outgoing = Outgoing::new(request, facts, call);
     match drive(worker, call, facts, &mut outgoing).await {
         Ok(((response, connection), life)) => {
+            let response = life.name_endpoint(response);
             let (connection, sending) = (Some(connection), outgoing.sending);
             Ok(response.map(|body| Relay::new(body, connection, sending, life)))
         }
@@ -393,6 +398,19 @@ impl Life {
     /// When the response must have been passed on.
     pub(crate) const fn ends_by(&self) -> Time {
         self.exchange.ends_by()
+    }
+
+    /// What the client comes back by to the endpoint that answers, where it is to be told.
+    pub(crate) const fn token(&self) -> Option<Token> {
+        self.exchange.token()
+    }
+
+    /// The same beside the headers of a response: not among them, as others may get those.
+    fn name_endpoint<B>(&self, mut response: Response<B>) -> Response<B> {
+        if let Some(token) = self.token() {
+            response.extensions_mut().insert(token);
+        }
+        response
     }
 
     /// The response was passed on.

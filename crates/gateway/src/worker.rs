@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use floodway_policy::admission::Ticket;
+use floodway_policy::sticky::Secret;
 use floodway_policy::{Cluster, EndpointId, Rng, ServiceId, Snapshot, Time};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::watch;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     /// How connections begin, by the listener that takes them.
     pub(crate) listen: Arc<[Listen]>,
     pub(crate) telemetry: Option<Telemetry>,
+    /// Of sticky sessions, where their service has none of its own.
+    pub(crate) secret: Secret,
 }
 
 pub(crate) struct Worker {
@@ -168,10 +171,11 @@ impl Worker {
             crowd,
             listen,
             telemetry,
+            secret,
         } = shared;
         let mut rng = Rng::new(seed);
         let connections = snapshot.limits.connections_max;
-        let cluster = RefCell::new(Cluster::new(&snapshot, workers, &mut rng));
+        let cluster = RefCell::new(Cluster::new(&snapshot, workers, &mut rng).sealed_by(&snapshot, &secret));
         Self {
             snapshot,
             clock,

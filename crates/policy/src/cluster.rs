@@ -12,7 +12,8 @@ use crate::latency::Latency;
 use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId};
 use crate::outlier::{self, OutlierPolicy, Record};
 use crate::rng::Rng;
-use crate::snapshot::{BudgetId, HedgeId, Snapshot};
+use crate::snapshot::{BudgetId, HedgeId, ServicePolicy, Snapshot};
+use crate::sticky::{Sealer, Secret, Session, Token};
 use crate::time::Time;
 
 /// An endpoint with what this worker knows of it.
@@ -30,6 +31,8 @@ pub struct Endpoint {
     record: Record,
     /// When it became ready.
     since: Time,
+    /// Names it to clients, where they come back to it.
+    token: Option<Token>,
 }
 
 /// The endpoints of one service, with the balancer's place.
@@ -39,9 +42,12 @@ struct Upstream {
     bound: u32,
     slow_start: Duration,
     outlier: Option<OutlierPolicy>,
+    sealer: Option<Sealer>,
     endpoints: Vec<Endpoint>,
     /// Indices of the endpoints that take new requests, in order.
     ready: Vec<u16>,
+    /// The same, found by their tokens: in order of the places of those.
+    named: Vec<(u32, u16)>,
     turn: usize,
     /// The first of those that are left out comes back then.
     returns: Time,
@@ -74,8 +80,10 @@ impl Cluster {
                 bound: service.hash.bound,
                 slow_start: service.slow_start,
                 outlier: service.outlier,
+                sealer: sealer(service, None),
                 endpoints: Vec::new(),
                 ready: Vec::new(),
+                named: Vec::new(),
                 turn: rng.below(1 << 16) as usize,
                 returns: Time::NEVER,
                 compares: Time::ZERO,
@@ -86,6 +94,15 @@ impl Cluster {
         let budgets = snapshot.budgets.iter().map(|budget| Budget::new(*budget, workers));
         let hedges = snapshot.hedges.iter().map(|hedge| Hedge::new(*hedge)).collect();
         Self { upstreams, guards: guards.collect(), budgets: budgets.collect(), hedges }
+    }
+
+    /// Makes the tokens of those sticky services by this secret that have none of their own. Without it, and without
+    /// one of their own, they are not sticky.
+    pub fn sealed_by(mut self, snapshot: &Snapshot, secret: &Secret) -> Self {
+        for (upstream, service) in self.upstreams.iter_mut().zip(&snapshot.services) {
+            upstream.sealer = sealer(service, Some(secret));
+        }
+        self
     }
 
     /// What protects a service; `None` for one that the snapshot does not name.
@@ -120,11 +137,11 @@ impl Cluster {
     }
 
     /// Picks an endpoint for a request and counts it as in flight there, or `None` when no ready
-    /// endpoint is left that is not among `tried`.
+    /// endpoint is left that is not among `tried`. That of its session comes first.
     pub(crate) fn begin(
         &mut self,
         service: ServiceId,
-        key: u64,
+        (key, session): (u64, Session),
         tried: &[EndpointId],
         now: Time,
         rng: &mut Rng,
@@ -133,7 +150,8 @@ impl Cluster {
         if now >= upstream.returns {
             upstream.list_ready(now);
         }
-        let index = upstream.pick(key, tried, now, rng)?;
+        let home = upstream.home(session, tried);
+        let index = home.or_else(|| upstream.pick(key, tried, now, rng))?;
         let endpoint = &mut upstream.endpoints[index];
         endpoint.in_flight += 1;
         Some(endpoint.member.id)
@@ -165,6 +183,11 @@ impl Cluster {
     /// Whether what began on an endpoint may go on there: its incarnation is still the present one.
     pub(crate) fn resume(&self, id: EndpointId) -> bool {
         self.endpoint(id).is_some()
+    }
+
+    /// Names an endpoint to clients; nothing where its service is not sticky, or it is gone.
+    pub(crate) fn token(&self, id: EndpointId) -> Option<Token> {
+        self.endpoint(id)?.token
     }
 
     /// Whether a service has an endpoint that takes requests.
@@ -219,6 +242,9 @@ impl Upstream {
             .iter()
             .map(|member| {
                 let known = self.index(member.id).map(|index| &self.endpoints[index]);
+                let same = known.filter(|known| known.member.address == member.address);
+                let token = same.and_then(|same| same.token);
+                let seal = || self.sealer.as_ref().map(|sealer| sealer.token(member));
                 Endpoint {
                     member: member.clone(),
                     in_flight: known.map_or(0, |known| known.in_flight),
@@ -226,6 +252,7 @@ impl Upstream {
                     latency: known.map(|known| known.latency).unwrap_or_default(),
                     record: known.map(|known| known.record).unwrap_or_default(),
                     since: known.filter(|known| known.is_ready()).map_or(now, |known| known.since),
+                    token: token.or_else(seal),
                 }
             })
             .collect();
@@ -247,8 +274,23 @@ impl Upstream {
         self.ready.clear();
         let indexed = (0_u16..).zip(&self.endpoints);
         self.ready.extend(indexed.filter(|(_, endpoint)| takes(endpoint)).map(|(index, _)| index));
+        self.named.clear();
+        let token =
+            |index: &u16| self.endpoints[usize::from(*index)].token.map(|token| (token.place(), *index));
+        self.named.extend(self.ready.iter().filter_map(token));
+        self.named.sort_unstable();
         let out = self.endpoints.iter().filter(|endpoint| endpoint.record.is_out(now));
         self.returns = out.map(|endpoint| endpoint.record.until()).min().unwrap_or(Time::NEVER);
+    }
+
+    /// The endpoint that a session names, if it takes requests and was not tried. O(log ready).
+    fn home(&self, session: Session, tried: &[EndpointId]) -> Option<usize> {
+        let Session::At(token) = session else { return None };
+        let first = self.named.partition_point(|(place, _)| *place < token.place());
+        let same_place = self.named[first..].iter().take_while(|(place, _)| *place == token.place());
+        let mut indices = same_place.map(|(_, index)| usize::from(*index));
+        let index = indices.find(|index| self.endpoints[*index].token == Some(token))?;
+        (!tried.contains(&self.endpoints[index].member.id)).then_some(index)
     }
 
     fn pick(&mut self, key: u64, tried: &[EndpointId], now: Time, rng: &mut Rng) -> Option<usize> {
@@ -314,6 +356,12 @@ impl Upstream {
         }
         self.endpoints.iter().position(is_it)
     }
+}
+
+fn sealer(service: &ServicePolicy, secret: Option<&Secret>) -> Option<Sealer> {
+    let sticky = service.sticky.as_ref()?;
+    let secret = sticky.secret.as_ref().or(secret)?;
+    Some(Sealer::new(&service.name, secret, sticky.names))
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::membership::{EndpointId, ServiceId};
 use crate::retry::RetryPolicy;
 use crate::rng::Rng;
 use crate::snapshot::CallPolicy;
+use crate::sticky::{Session, Token};
 use crate::time::Time;
 
 /// The state of one exchange.
@@ -53,6 +54,8 @@ pub struct Exchange {
     is_hedged: bool,
     /// Why the last attempt failed.
     failure: Option<Failure>,
+    /// The endpoint that its client is to come back to.
+    token: Option<Token>,
     phase: Phase,
 }
 
@@ -118,6 +121,7 @@ impl Exchange {
             hedge_at: Time::NEVER,
             is_hedged: false,
             failure: None,
+            token: None,
             phase: Phase::New,
         }
     }
@@ -146,6 +150,12 @@ impl Exchange {
     /// The service it goes to.
     pub const fn service(&self) -> ServiceId {
         self.call.service
+    }
+
+    /// What names the endpoint that answers, if the client is to come back to it and does not know; there once a
+    /// response is relayed.
+    pub const fn token(&self) -> Option<Token> {
+        self.token
     }
 
     /// Takes in an event and says what to do. Events of attempts that were given up, and all events once
@@ -248,10 +258,23 @@ impl Exchange {
             world.cluster.end(replied.endpoint);
             return self.retry(world).after(Some(cancel));
         }
+        self.token = self.token_to_tell(replied, other, world.cluster);
         self.learn(Tries { one: replied, beside: other }, world);
         let given_up = other.map(|other| self.give_up(other, Outcome::Abandoned, world));
         self.phase = Phase::Relaying(replied);
         Actions::one(Action::Relay(replied.attempt)).after(given_up)
+    }
+
+    /// A try beside a late one is no reason to leave the endpoint of a session.
+    fn token_to_tell(&self, replied: Try, other: Option<Try>, cluster: &Cluster) -> Option<Token> {
+        let named = match self.facts.session {
+            Session::None => return None,
+            Session::New => None,
+            Session::At(token) => Some(token),
+        };
+        let is_home = |one: Try| named.is_some() && cluster.token(one.endpoint) == named;
+        let stays = is_home(replied) || other.is_some_and(is_home);
+        if stays { None } else { cluster.token(replied.endpoint) }
     }
 
     fn fail(&mut self, failed: Try, other: Option<Try>, failure: Failure, world: &mut World<'_>) -> Actions {
@@ -441,7 +464,8 @@ impl Exchange {
         if cluster.guard_mut(service).is_some_and(|guard| !guard.admit(*now)) {
             return Err(Refusal::BreakerOpen);
         }
-        let Some(endpoint) = cluster.begin(service, self.facts.key, tried, *now, rng) else {
+        let Some(endpoint) = cluster.begin(service, (self.facts.key, self.facts.session), tried, *now, rng)
+        else {
             self.report_to_guard(Outcome::Abandoned, world);
             return Err(Refusal::NoEndpoint);
         };

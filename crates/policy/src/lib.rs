@@ -37,6 +37,7 @@ pub mod routing;
 pub mod schedule;
 pub mod snapshot;
 pub mod split;
+pub mod sticky;
 pub mod time;
 pub mod trace;
 pub mod trust;

@@ -22,6 +22,7 @@ use crate::rate_limit::RateLimitPolicy;
 use crate::retry::RetryPolicy;
 use crate::routing::{RouteId, Router};
 use crate::split::SplitPolicy;
+use crate::sticky::StickyPolicy;
 use crate::trust::TrustedProxies;
 
 /// Everything the data plane needs to know of a system.
@@ -56,6 +57,8 @@ pub struct ServicePolicy {
     pub balance: Balance,
     /// What requests are told apart by, for those balances that do.
     pub hash: HashPolicy,
+    /// How the requests of a client stay together, if they do.
+    pub sticky: Option<StickyPolicy>,
     /// Time in which a replica that has become ready gets more and more, up to its share.
     pub slow_start: Duration,
     /// Which replicas are left out for what their requests come to.
@@ -248,6 +251,7 @@ pub(crate) mod test_support {
             name: "api".into(),
             balance,
             hash: HashPolicy::default(),
+            sticky: None,
             slow_start: Duration::ZERO,
             outlier: None,
             protocol: Protocol::Http1,

@@ -61,6 +61,7 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
         name: service.name.clone(),
         balance: service.balance,
         hash: service.hash.clone(),
+        sticky: service.sticky.clone(),
         slow_start: service.slow_start,
         outlier: service.outlier,
         protocol: service.protocol,

@@ -24,6 +24,7 @@ use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
 use floodway_policy::snapshot::{Limits, Protocol};
 use floodway_policy::split::HeaderIs;
+use floodway_policy::sticky::StickyPolicy;
 use floodway_policy::trace::Share;
 use floodway_policy::trust::TrustedProxies;
 use floodway_policy::{ServiceId, Weight};
@@ -97,6 +98,8 @@ pub struct Service {
     pub balance: Balance,
     /// What requests are told apart by.
     pub hash: HashPolicy,
+    /// How the requests of a client stay together, if they do.
+    pub sticky: Option<StickyPolicy>,
     /// Time in which a replica that has become ready gets more and more.
     pub slow_start: Duration,
     /// Which replicas are left out for what their requests come to.

@@ -6,6 +6,7 @@ mod gateway;
 mod loads;
 mod node;
 mod services;
+mod sticky;
 mod telemetry;
 
 use std::path::{Component, Path, PathBuf};

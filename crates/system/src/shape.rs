@@ -6,6 +6,7 @@ pub(crate) mod file;
 mod hedge;
 pub(crate) mod idempotency;
 mod split;
+mod sticky;
 mod telemetry;
 
 use floodway_blocks::engine::{OptionDescription, OptionKind};

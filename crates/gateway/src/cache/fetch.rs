@@ -22,6 +22,7 @@ use crate::body::{RequestBody, ResponseBody};
 use crate::head::strip_hop_by_hop;
 use crate::perform::{Refused, Relay, perform};
 use crate::respond::Problem;
+use crate::sticky;
 
 /// A request on its way to the service.
 #[derive(Debug)]
@@ -203,6 +204,7 @@ impl Fetch<'_> {
             self.land(Landing::Unshared);
         }
         said.is_stored = true;
+        sticky::unbind(&mut came.response);
         head::date(came.response.headers_mut(), came.moments.answered_wall);
         let cached = Cached {
             status: came.response.status(),

@@ -9,20 +9,23 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf, BytesMut};
 use floodway_policy::exchange::{Facts, Failure};
 use floodway_policy::snapshot::RoutePolicy;
+use floodway_policy::sticky::{Session, SetCookie, StickyPolicy};
 use floodway_policy::{EndpointId, Time};
 
 use super::parse::{Field, Framing, RequestHead, ResponseHead, find, parse_response};
 use super::pump::{Broken, Pump};
 use super::serve::path;
 use super::side::{CONTINUE, READ_MAX, Side};
-use super::write::{Ending, Then};
+use super::write::{Behalf, Ending, Then};
 use super::{Served, Taken, Unserved, Visit, write};
 use crate::alarm::Alarm;
 use crate::forward::{self, class};
 use crate::in_flight::InFlight;
+use crate::peer::Scheme;
 use crate::perform::{Attempt, Carried, Carry, Life, connected, drive, is_idempotent};
 use crate::pool::Keep;
 use crate::respond::Problem;
+use crate::sticky::{self, Binding};
 use crate::upstream::dial;
 use crate::worker::Worker;
 
@@ -96,7 +99,11 @@ pub(super) async fn relay(
     let mut first = worker.buffers.take();
     first.reserve(head.len + 256);
     let asker = write::asker(&side.bytes, fields, client);
-    write::request_head(&mut first, &side.bytes, head, fields, client, asker.as_ref(), in_flight);
+    let sticky = sticky::policy(worker, route.call.service);
+    let behalf = Behalf { client, asker: asker.as_ref(), sticky };
+    write::request_head(&mut first, &side.bytes, head, fields, behalf, in_flight);
+    let session = sticky.map_or(Session::None, |policy| session(policy, &side.bytes, fields));
+    let is_secure = asker.as_ref().map_or(client.peer.scheme, |asker| asker.scheme) == Scheme::Https;
     let trailers = !head.is_http_1_0 && write::takes_trailers(&side.bytes, fields);
     let welcome = Welcome { interim: !head.is_http_1_0, trailers };
     let asker = asker.map_or(client.peer.address, |asker| asker.address);
@@ -106,8 +113,8 @@ pub(super) async fn relay(
     };
     side.bytes.advance(head.len);
     let framing = take_whole_body(&mut first, &mut side.bytes, head.framing);
-    let facts =
-        Facts { key, idempotent, repeatable: framing == Framing::Empty, class, gives_up: Time::NEVER };
+    let repeatable = framing == Framing::Empty;
+    let facts = Facts { key, session, idempotent, repeatable, class, gives_up: Time::NEVER };
     let body = Pump::new(worker.buffers.take(), framing, framing == Framing::Chunked, route.body_max);
     let owes_100 = head.waits_for_100 && framing != Framing::Empty && side.bytes.is_empty();
     let mut request = Request {
@@ -129,7 +136,9 @@ pub(super) async fn relay(
         Ok((reply, life)) => {
             in_flight.answered(reply.head.status);
             in_flight.served_by(reply.upstream.endpoint);
-            let answer = request.into_answer(worker, head, in_flight, reply, life.ends_by());
+            let bound = sticky.map(|policy| Binding { policy, is_secure }).zip(life.token());
+            let cookie = bound.map(|(binding, token)| binding.cookie(token));
+            let answer = request.into_answer(worker, head, in_flight, reply, life.ends_by(), cookie);
             Ok(answer.pass(worker, life).await)
         }
         Err(None) => Ok(Served::Over),
@@ -139,6 +148,11 @@ pub(super) async fn relay(
             Err(Unserved { problem, taken })
         }
     }
+}
+
+fn session(policy: &StickyPolicy, bytes: &[u8], fields: &[Field]) -> Session {
+    let cookies = fields.iter().filter(|field| write::is_cookie(bytes, field));
+    policy.session(cookies.map(|field| field.value.of(bytes)))
 }
 
 /// Puts a small body that is there already behind its head. Returns the framing of what is left.
@@ -342,6 +356,7 @@ impl<'a> Request<'a> {
         in_flight: &InFlight,
         reply: Reply,
         ends_by: Time,
+        cookie: Option<SetCookie<'_>>,
     ) -> Answer<'a> {
         let Reply { mut upstream, head } = reply;
         let Self { client, alarm, mut first, fields, body, is_sent, welcome, .. } = self;
@@ -355,7 +370,7 @@ impl<'a> Request<'a> {
         };
         let ending = Ending { in_chunks: !has_length && !asked.is_http_1_0, then };
         first.clear();
-        write::response_head(&mut first, &upstream.side.bytes, &head, &fields, in_flight, ending);
+        write::response_head(&mut first, &upstream.side.bytes, &head, &fields, in_flight, ending, cookie);
         upstream.side.bytes.advance(head.len);
         worker.buffers.give_back_fields(fields);
         let request = (!is_sent).then_some(body);

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use bytes::{BufMut, BytesMut};
+use floodway_policy::sticky::{SetCookie, StickyPolicy};
 use http::header::CONTENT_LENGTH;
 use http::response::Parts;
 
@@ -56,16 +57,27 @@ pub(super) fn asker<'a>(bytes: &'a [u8], fields: &[Field], client: &'a Client) -
     Some(client.peer.asker(&client.worker.snapshot.trusted_proxies, &claims))
 }
 
-/// The head that a service gets. Without an asker, the client asks for itself.
+/// On whose behalf a request goes to a service.
+#[derive(Clone, Copy)]
+pub(super) struct Behalf<'a> {
+    pub(super) client: &'a Client,
+    /// Without one, the client asks for itself.
+    pub(super) asker: Option<&'a Asker<'a>>,
+    /// The cookie of its session is not for the service.
+    pub(super) sticky: Option<&'a StickyPolicy>,
+}
+
+/// The head that a service gets.
 pub(super) fn request_head(
     out: &mut BytesMut,
     bytes: &[u8],
     head: &RequestHead,
     fields: &[Field],
-    client: &Client,
-    asker: Option<&Asker<'_>>,
+    behalf: Behalf<'_>,
     in_flight: &InFlight,
 ) {
+    let Behalf { client, asker, sticky } = behalf;
+    let session = |field: &Field| sticky.filter(|policy| has_session(bytes, field, policy));
     let hop = in_flight.hop();
     let host = head.target.authority.or(head.host);
     let path = head.target.path_and_query(bytes);
@@ -90,9 +102,13 @@ pub(super) fn request_head(
         Name::TraceParent if hop.is_some() => false,
         Name::TraceState if hop.is_some_and(|hop| hop.parent.is_none()) => false,
         Name::Claim if client.peer.certificate.is_some() && is_certificate(field.name.of(bytes)) => false,
+        Name::Other if session(field).is_some() => false,
         known if known.is_hop_by_hop() => false,
         known => !head.has_options || !is_named(bytes, fields, field, known),
     });
+    for (field, policy) in fields.iter().filter_map(|field| session(field).map(|policy| (field, policy))) {
+        put_other_cookies(out, field.value.of(bytes), policy);
+    }
     if takes_trailers(bytes, fields) {
         put(out, b"te", b"trailers");
     }
@@ -112,6 +128,27 @@ pub(super) fn request_head(
     }
     put(out, b"x-request-id", in_flight.id.as_bytes());
     out.put_slice(b"\r\n");
+}
+
+/// Whether this is a `Cookie` header with that of a session.
+fn has_session(bytes: &[u8], field: &Field, policy: &StickyPolicy) -> bool {
+    is_cookie(bytes, field) && policy.is_in(field.value.of(bytes))
+}
+
+pub(super) fn is_cookie(bytes: &[u8], field: &Field) -> bool {
+    field.name.of(bytes).eq_ignore_ascii_case(b"cookie")
+}
+
+fn put_other_cookies(out: &mut BytesMut, cookies: &[u8], policy: &StickyPolicy) {
+    let mut before: &[u8] = b"cookie: ";
+    for pair in policy.others(cookies) {
+        out.put_slice(before);
+        out.put_slice(pair);
+        before = b"; ";
+    }
+    if before == b"; " {
+        out.put_slice(b"\r\n");
+    }
 }
 
 /// Whether a client takes trailers (RFC 9110 §10.1.4).
@@ -142,6 +179,7 @@ pub(super) fn response_head(
     fields: &[Field],
     in_flight: &InFlight,
     ending: Ending,
+    cookie: Option<SetCookie<'_>>,
 ) {
     out.put_slice(b"HTTP/1.1 ");
     out.put_slice(head.status_line.of(bytes));
@@ -151,6 +189,9 @@ pub(super) fn response_head(
         known if known.is_hop_by_hop() => false,
         known => !head.has_options || !is_named(bytes, fields, field, known),
     });
+    if let Some(cookie) = cookie {
+        write!(out, "set-cookie: {cookie}\r\n").expect("a buffer takes all text");
+    }
     say_of_request(out, in_flight);
     finish_head(out, ending);
 }

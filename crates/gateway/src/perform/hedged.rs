@@ -70,7 +70,7 @@ pub(super) async fn perform(
                     counters.response_seconds.observe(worker.clock.now().since(began));
                     let (response, connection): (Response<_>, _) =
                         reply.expect("a reply is relayed once it is there");
-                    let connection = Some(connection);
+                    let (response, connection) = (life.name_endpoint(response), Some(connection));
                     return Ok(response.map(|body| Relay::new(body, connection, None, life)));
                 }
                 Action::Answer(why) => {

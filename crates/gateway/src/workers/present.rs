@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::counts::{Counters, Counts};
 use crate::metrics::Metrics;
 use crate::rate_limits::RateLimits;
+use crate::sticky;
 use crate::tls::{self, Back, Front};
 use crate::worker::{Phase, Shared, Worker};
 
@@ -52,6 +53,7 @@ impl Present {
             crowd: Arc::default(),
             listen: options.listen.as_slice().into(),
             telemetry: options.telemetry.clone(),
+            secret: sticky::secret(),
         };
         let (counters, before, past) = (Vec::new(), Vec::new(), Metrics::default());
         Self { shared, certificates: Certificates::of(options), counters, before, past }
@@ -59,9 +61,9 @@ impl Present {
 
     /// Takes newer options over. What has nothing to do with them stays.
     pub(super) fn renew(&mut self, options: &WorkersOptions) {
-        let Shared { snapshot, clock, cache, crowd, .. } = &self.shared;
+        let Shared { snapshot, clock, cache, crowd, secret, .. } = &self.shared;
         let keeps_cache = snapshot.cache_bytes_max == options.snapshot.cache_bytes_max;
-        let (clock, crowd) = (*clock, Arc::clone(crowd));
+        let (clock, crowd, secret) = (*clock, Arc::clone(crowd), secret.clone());
         let cache = keeps_cache.then(|| Arc::clone(cache));
         let last = Arc::clone(snapshot);
         self.before.extend(self.counters.drain(..).map(|counters| (Arc::clone(&last), counters)));
@@ -75,7 +77,7 @@ impl Present {
             !is_over
         });
         let fresh = Self::new(options).shared;
-        self.shared = Shared { clock, crowd, cache: cache.unwrap_or(fresh.cache), ..fresh };
+        self.shared = Shared { clock, crowd, secret, cache: cache.unwrap_or(fresh.cache), ..fresh };
         self.certificates = Certificates::of(options);
     }
 

@@ -14,6 +14,14 @@ use crate::support::{gateway, raw_server, read_head, write};
 
 /// Sends requests side by side on one HTTP/2 connection; their statuses and bodies.
 pub(crate) fn send(address: SocketAddr, requests: Vec<Request<Full<Bytes>>>) -> Vec<(StatusCode, Bytes)> {
+    exchange(address, requests).into_iter().map(|(head, body)| (head.status, body)).collect()
+}
+
+/// The same, with the whole heads of the answers.
+pub(crate) fn exchange(
+    address: SocketAddr,
+    requests: Vec<Request<Full<Bytes>>>,
+) -> Vec<(http::response::Parts, Bytes)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let stream = TcpStream::connect(address).await.expect("somebody listens");
@@ -29,13 +37,13 @@ pub(crate) fn send(address: SocketAddr, requests: Vec<Request<Full<Bytes>>>) -> 
             tasks.spawn(async move {
                 let response = sender.send_request(request).await.expect("an answer");
                 let (head, body) = response.into_parts();
-                Some((index, head.status, body.collect().await.expect("a body").to_bytes()))
+                Some((index, head, body.collect().await.expect("a body").to_bytes()))
             });
         }
         drop(sender);
         let mut answers: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
         answers.sort_by_key(|(index, ..)| *index);
-        answers.into_iter().map(|(_, status, body)| (status, body)).collect()
+        answers.into_iter().map(|(_, head, body)| (head, body)).collect()
     })
 }
 

@@ -24,18 +24,18 @@ const ORDER: &str =
 const SLOW: Duration = Duration::from_millis(400);
 
 /// An engine in a folder that goes with it.
-struct Kept {
+pub(crate) struct Kept {
     engine: Engine,
     folder: TempDir,
 }
 
 impl Kept {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self { engine: open(&folder), folder }
     }
 
-    fn stores(&self) -> Stores {
+    pub(crate) fn stores(&self) -> Stores {
         Stores::from([("keys".to_owned(), self.engine.store("keys").expect("a store"))])
     }
 
@@ -53,7 +53,7 @@ fn open(folder: &TempDir) -> Engine {
     Engine::open(folder.path(), options).expect("an engine").0
 }
 
-fn policy() -> IdempotencyPolicy {
+pub(crate) fn policy() -> IdempotencyPolicy {
     IdempotencyPolicy {
         header: "idempotency-key".to_owned(),
         store: "keys".to_owned(),

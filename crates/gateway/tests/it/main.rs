@@ -23,6 +23,7 @@ mod reload;
 mod resilience;
 mod routing;
 mod smuggling;
+mod sticky;
 mod support;
 mod telemetry;
 mod tls;

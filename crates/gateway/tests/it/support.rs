@@ -25,6 +25,7 @@ use floodway_policy::snapshot::{
     BudgetId, CallPolicy, HedgeId, Limits, Protocol, RoutePolicy, ServicePolicy,
 };
 use floodway_policy::split::{HeaderIs, Part, SplitPolicy};
+use floodway_policy::sticky::StickyPolicy;
 use floodway_policy::trust::{Network, TrustedProxies};
 use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
 
@@ -49,6 +50,7 @@ pub(crate) struct Builder {
     total_timeout: Option<Duration>,
     guard: GuardPolicy,
     hash: HashPolicy,
+    sticky: Option<StickyPolicy>,
     outlier: Option<OutlierPolicy>,
     priority: Option<PriorityPolicy>,
     rate_limit: Option<RateLimitPolicy>,
@@ -94,6 +96,7 @@ pub(crate) fn builder() -> Builder {
         total_timeout: None,
         guard: GuardPolicy::default(),
         hash: HashPolicy::default(),
+        sticky: None,
         outlier: None,
         priority: None,
         rate_limit: None,
@@ -222,6 +225,12 @@ impl Builder {
         self
     }
 
+    /// How the clients of all services stay where they are.
+    pub(crate) fn sticky(mut self, policy: StickyPolicy) -> Self {
+        self.sticky = Some(policy);
+        self
+    }
+
     pub(crate) fn outlier(mut self, policy: OutlierPolicy) -> Self {
         self.outlier = Some(policy);
         self
@@ -284,6 +293,7 @@ impl Builder {
             name: format!("service-{index}"),
             balance: *balance,
             hash: self.hash.clone(),
+            sticky: self.sticky.clone(),
             slow_start: Duration::ZERO,
             outlier: self.outlier,
             protocol: self.protocols[index].0,

@@ -29,7 +29,7 @@ fn gateway(server: &Upstream, front: Front) -> Gateway {
 }
 
 /// The answer, head and body, to a request that closes the connection; empty where there is none.
-fn ask(client: &mut TlsClient, headers: &str) -> String {
+pub(crate) fn ask(client: &mut TlsClient, headers: &str) -> String {
     let request = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
     let mut answer = Vec::new();
     let asked = client.write_all(request.as_bytes()).and_then(|()| client.read_to_end(&mut answer));

@@ -139,6 +139,7 @@ mod tests {
             health: Health { probe: Probe::Tcp, policy: ProbePolicy::default() },
             balance: Balance::RoundRobin,
             hash: floodway_policy::balance::HashPolicy::default(),
+            sticky: None,
             slow_start: std::time::Duration::ZERO,
             outlier: None,
             weights: Vec::new(),

@@ -11,6 +11,7 @@ use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId
 use crate::rng::Rng;
 use crate::snapshot::ServicePolicy;
 use crate::snapshot::test_support::snapshot;
+use crate::sticky::Session;
 use crate::time::Time;
 
 const SERVICE: ServiceId = ServiceId(0);
@@ -36,7 +37,7 @@ impl Fixture {
     }
 
     fn begin(&mut self, key: u64, tried: &[EndpointId]) -> Option<u16> {
-        self.cluster.begin(SERVICE, key, tried, Time::ZERO, &mut self.rng).map(|id| id.slot)
+        self.cluster.begin(SERVICE, (key, Session::None), tried, Time::ZERO, &mut self.rng).map(|id| id.slot)
     }
 
     /// Requests that end at once; how many each slot got.

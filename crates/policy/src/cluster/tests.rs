@@ -13,6 +13,7 @@ use crate::outlier::OutlierPolicy;
 use crate::rng::Rng;
 use crate::snapshot::ServicePolicy;
 use crate::snapshot::test_support::snapshot;
+use crate::sticky::Session;
 use crate::time::Time;
 
 const SERVICE: ServiceId = ServiceId(0);
@@ -70,7 +71,10 @@ impl World {
 
     /// A request that ends at once as its endpoint says; where it went.
     fn ask(&mut self, outcome: impl FnOnce(u16) -> Outcome) -> u16 {
-        let endpoint = self.cluster.begin(SERVICE, 0, &[], self.now, &mut self.rng).expect("one is ready");
+        let endpoint = self
+            .cluster
+            .begin(SERVICE, (0, Session::None), &[], self.now, &mut self.rng)
+            .expect("one is ready");
         self.cluster.report(endpoint, outcome(endpoint.slot), self.now);
         self.cluster.end(endpoint);
         endpoint.slot
@@ -132,7 +136,11 @@ fn one_that_succeeds_less_often_is_found_by_the_comparison() {
         if slot == 2 && turn % 2 == 0 { Outcome::Failed } else { QUICK }
     };
     for _ in 0..200 {
-        let slot = world.cluster.begin(SERVICE, 0, &[], world.now, &mut world.rng).expect("ready").slot;
+        let slot = world
+            .cluster
+            .begin(SERVICE, (0, Session::None), &[], world.now, &mut world.rng)
+            .expect("ready")
+            .slot;
         world.cluster.report(id(slot), flaky(slot), world.now);
         world.cluster.end(id(slot));
     }
@@ -229,7 +237,7 @@ proptest! {
         let ready = |member: &&Member| member.state == EndpointState::Ready;
         let backed = picture.services[0].iter().filter(ready).all(|member| member.is_backup);
         for _ in 0..20 {
-            let Some(picked) = world.cluster.begin(SERVICE, 0, &[], world.now, &mut world.rng) else {
+            let Some(picked) = world.cluster.begin(SERVICE, (0, Session::None), &[], world.now, &mut world.rng) else {
                 prop_assert!(!picture.services[0].iter().any(|member| ready(&member)));
                 break;
             };

@@ -2,6 +2,7 @@
 
 use super::action::Refusal;
 use crate::admission::Class;
+use crate::sticky::Session;
 use crate::time::Time;
 
 /// A try at an endpoint, numbered from 0 within its exchange.
@@ -13,6 +14,8 @@ pub struct AttemptId(pub u8);
 pub struct Facts {
     /// The same for the same client: a hash of its address.
     pub key: u64,
+    /// Which endpoint its client comes back to.
+    pub session: Session,
     /// Doing it twice is as good as doing it once (RFC 9110 §9.2.2).
     pub idempotent: bool,
     /// It has no body, or one that is still whole, so it can be sent once more after it was sent.

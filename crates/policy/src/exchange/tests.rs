@@ -22,12 +22,25 @@ use crate::retry::{RetryPolicy, Statuses};
 use crate::rng::Rng;
 use crate::snapshot::CallPolicy;
 use crate::snapshot::test_support::{CALL, snapshot};
+use crate::sticky::Session;
 use crate::time::Time;
 
-const GET: Facts =
-    Facts { key: 1, idempotent: true, repeatable: true, class: Class::NORMAL, gives_up: Time::NEVER };
-const POST: Facts =
-    Facts { key: 1, idempotent: false, repeatable: false, class: Class::NORMAL, gives_up: Time::NEVER };
+const GET: Facts = Facts {
+    key: 1,
+    session: Session::None,
+    idempotent: true,
+    repeatable: true,
+    class: Class::NORMAL,
+    gives_up: Time::NEVER,
+};
+const POST: Facts = Facts {
+    key: 1,
+    session: Session::None,
+    idempotent: false,
+    repeatable: false,
+    class: Class::NORMAL,
+    gives_up: Time::NEVER,
+};
 
 /// An exchange against so many ready endpoints, on a virtual clock.
 struct World {
@@ -562,7 +575,7 @@ proptest! {
         idempotent: bool,
         repeatable: bool,
     ) {
-        let facts = Facts { key: 3, idempotent, repeatable, class: Class::NORMAL, gives_up: Time::NEVER };
+        let facts = Facts { key: 3, session: Session::None, idempotent, repeatable, class: Class::NORMAL, gives_up: Time::NEVER };
         let mut world = World::new(facts, endpoints);
         let mut actions = world.step(Event::Arrived);
         let mut tried = Vec::new();

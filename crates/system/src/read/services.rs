@@ -32,7 +32,10 @@ const WEIGHED: [Balance; 4] =
 
 impl Reader<'_> {
     pub(super) fn services(&mut self, file: &Fields) -> Vec<Service> {
-        file.objects("services").map(|(key, fields)| self.service(key, fields)).collect()
+        let services: Vec<_> =
+            file.objects("services").map(|(key, fields)| self.service(key, fields)).collect();
+        self.expect_own_cookies(file, &services);
+        services
     }
 
     fn service(&mut self, key: &Key, fields: &Fields) -> Service {
@@ -52,6 +55,7 @@ impl Reader<'_> {
             source,
             balance: balance.unwrap_or_default(),
             hash: self.hash(fields, balance),
+            sticky: self.sticky(key, fields),
             slow_start: fields.duration("slow-start"),
             outlier: fields.object("outlier").map(outlier),
             timeout: fields.duration("timeout"),

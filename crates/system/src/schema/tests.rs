@@ -45,6 +45,7 @@ services:
     concurrency: { limit: 100, queue: 100, wait: 1s }
     balance: hash
     hash: { by: "cookie:id", bound: 125 }
+    sticky: { cookie: fw-order, ttl: 1h, secret: "0123456789abcdef" }
     slow-start: 30s
     outlier: { consecutive: 5, interval: 10s, volume: 50, slow: 5, time: 10s, time-max: 5m, share: 50, panic: 50 }
   legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], backups: 1, health: { tcp: true }, concurrency: { min: 4, max: 1000 } }

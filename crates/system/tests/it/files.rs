@@ -13,6 +13,7 @@ use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_policy::snapshot::CallPolicy;
 use floodway_policy::split::HeaderIs;
+use floodway_policy::sticky::{Names, Secret, StickyPolicy};
 use floodway_system::{Code, Mistakes, System, load};
 
 use crate::support::CATALOGUE;
@@ -223,6 +224,28 @@ services:
         OutlierPolicy { consecutive: 2, base: Duration::from_secs(1), slow: 0, ..OutlierPolicy::default() };
     assert_eq!(cookie.outlier, Some(changed));
     assert_eq!(weighed.balance, Balance::PeakEwma);
+}
+
+#[test]
+fn sessions_stay_as_a_service_says() {
+    let text = b"system: a
+services:
+  plain: { at: ['127.0.0.1:1'] }
+  all: { at: ['127.0.0.1:1'], sticky: {} }
+  own: { run: own, sticky: { cookie: fw-replica, ttl: 1h, secret: 'sixteen letters.' } }
+";
+    let (_folder, system) = read(text, None);
+    let system = system.map_err(|mistakes| mistakes.to_string()).expect("a good file");
+    assert!(!format!("{system:?}").contains("sixteen"), "a secret is not shown");
+    let sticky: Vec<_> = system.compile().services.into_iter().map(|service| service.sticky).collect();
+    let all = StickyPolicy { cookie: "fw-all".into(), ttl: None, secret: None, names: Names::Address };
+    let own = StickyPolicy {
+        cookie: "fw-replica".into(),
+        ttl: Some(Duration::from_hours(1)),
+        secret: Some(Secret::new("sixteen letters.")),
+        names: Names::Number,
+    };
+    assert_eq!(sticky, [None, Some(all), Some(own)]);
 }
 
 #[test]

@@ -154,7 +154,7 @@ proptest! {
         share in select(&[0_u32, 1_000_000][..]),
         try_timeout in select(std::vec![None, Some(Duration::from_millis(120))]),
     ) {
-        let facts = Facts { key: 3, idempotent, repeatable: true, class: Class::NORMAL, gives_up: Time::NEVER };
+        let facts = Facts { key: 3, session: Session::None, idempotent, repeatable: true, class: Class::NORMAL, gives_up: Time::NEVER };
         let retry = RetryPolicy { statuses: Statuses::NONE.with(503).expect("one"), try_timeout, ..CALL.retry };
         let call = CallPolicy { hedge: Some(HedgeId(0)), retry, ..CALL };
         let mut world = hedging(facts, endpoints, HedgePolicy { share, ..ALWAYS }, call);

@@ -7,6 +7,7 @@ use super::front::SERVICE_TLS;
 use super::{ADDRESS, COMMAND, DURATION, EMPTY, FILE, LITERAL, PAUSE, TEXT, integer};
 use crate::form::Form;
 use crate::shape::Need::{Default, Optional};
+use crate::shape::sticky::STICKY;
 use crate::shape::{Object, Shape, field};
 
 const WEIGHT: Shape = integer(1, 1_000_000);
@@ -88,6 +89,12 @@ pub(super) static SERVICE: Object = Object {
             Shape::Object(&HASH),
             Optional("by the client's address"),
             "What requests are told apart by, with `balance: hash`.",
+        ),
+        field(
+            "sticky",
+            Shape::Object(&STICKY),
+            Optional("each request goes anywhere"),
+            "Keeps the requests of a client together; `{}` for all defaults.",
         ),
         field(
             "slow-start",
