@@ -4,10 +4,17 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use floodway_policy::Time;
+use floodway_policy::calendar::Moment;
 
 /// Wall time now.
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
+}
+
+/// Wall time now, as decisions have it.
+pub(crate) fn moment() -> Moment {
+    let since = wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A moment as RFC 3339 in UTC, to the microsecond; nothing where the calendar does not reach.

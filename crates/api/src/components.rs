@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use floodway_blocks::jobs::Jobs;
 use floodway_blocks::lock::Locks;
 use floodway_blocks::state::Store;
 use floodway_blocks::topics::Topics;
@@ -20,6 +22,8 @@ pub struct Components {
     pub topics: BTreeMap<String, TopicsComponent>,
     /// Locks.
     pub locks: BTreeMap<String, Arc<dyn Locks>>,
+    /// What is due at a time; `None` where nothing keeps it.
+    pub jobs: Option<JobsComponent>,
     /// What each app has subscribed to, once it has said so.
     subscriptions: Mutex<BTreeMap<String, Vec<Subscription>>>,
     subscribed: watch::Sender<BTreeSet<String>>,
@@ -55,6 +59,24 @@ pub struct TopicsComponent {
     pub topics: Arc<dyn Topics>,
     /// How it delivers.
     pub policy: TopicsPolicy,
+}
+
+/// Where jobs are kept, and how they are run.
+#[derive(Debug)]
+pub struct JobsComponent {
+    /// Its engine.
+    pub jobs: Arc<dyn Jobs>,
+    /// Time for an app's answer to one run.
+    pub timeout: Duration,
+    /// Runs of one app under way at once; at least 1.
+    pub in_flight_max: u16,
+}
+
+impl JobsComponent {
+    /// On an engine, with 60 s for an answer and 64 runs of an app at once.
+    pub const fn new(jobs: Arc<dyn Jobs>) -> Self {
+        Self { jobs, timeout: Duration::from_mins(1), in_flight_max: 64 }
+    }
 }
 
 impl Components {

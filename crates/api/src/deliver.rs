@@ -85,7 +85,7 @@ pub async fn deliver(
 }
 
 /// The token as a header that no log shows.
-fn secret(app: &str, token: &str) -> Option<HeaderValue> {
+pub(crate) fn secret(app: &str, token: &str) -> Option<HeaderValue> {
     let value = HeaderValue::from_str(token).inspect_err(|error| {
         tracing::error!(%error, app, "the API token cannot stand in a header: deliveries go without it");
     });
@@ -237,14 +237,14 @@ impl App {
 
 /// Why an answer's body is not there.
 #[derive(Debug, thiserror::Error)]
-enum ReadError {
+pub(crate) enum ReadError {
     #[error("the answer is longer than {ANSWER_MAX} B")]
     TooLong,
     #[error("the answer broke off: {0}")]
     Broken(#[source] BodyError),
 }
 
-async fn read(response: Response<Body>) -> Result<Bytes, ReadError> {
+pub(crate) async fn read(response: Response<Body>) -> Result<Bytes, ReadError> {
     match Limited::new(response.into_body(), ANSWER_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ReadError::TooLong),

@@ -1,5 +1,5 @@
 //! The block API: what a service asks of Floodway, over HTTP as Dapr's SDKs speak it, and the deliveries
-//! of messages to services.
+//! of messages and jobs to services.
 //!
 //! Each replica has a port of its own, so the port says who calls. Everything here runs on one worker's
 //! thread; engines may be shared by all.
@@ -12,6 +12,7 @@ pub mod components;
 mod deliver;
 mod error;
 mod invoke;
+mod jobs;
 mod lock;
 mod metadata;
 mod path;
@@ -20,6 +21,7 @@ mod server;
 mod state;
 mod subscription;
 
-pub use components::{Components, Outbox, StoreComponent, TopicsComponent};
+pub use components::{Components, JobsComponent, Outbox, StoreComponent, TopicsComponent};
 pub use deliver::deliver;
+pub use jobs::run_jobs;
 pub use server::{Caller, ServerOptions, serve};

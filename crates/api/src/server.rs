@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::components::Components;
 use crate::error::{ApiError, no_content, respond};
 use crate::path::{self, Metadata};
-use crate::{invoke, lock, metadata, publish, state};
+use crate::{invoke, jobs, lock, metadata, publish, state};
 
 pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 
@@ -225,6 +225,9 @@ impl Api {
             ["v1.0", "publish", topics, ref topic @ ..] if writes => {
                 publish::publish(self, topics, &topic.join("/"), call).await
             }
+            ["v1.0" | "v1.0-alpha1", "jobs", name] if posts => jobs::http::post(self, name, call).await,
+            ["v1.0" | "v1.0-alpha1", "jobs", name] if reads => jobs::http::get(self, name).await,
+            ["v1.0" | "v1.0-alpha1", "jobs", name] if deletes => jobs::http::delete(self, name).await,
             ["v1.0-alpha1", "lock", store] if posts => lock::lock(self, store, call).await,
             ["v1.0-alpha1", "unlock", store] if posts => lock::unlock(self, store, call).await,
             _ => invoke::invoke(self, call.request, peer).await,

@@ -67,6 +67,16 @@ pub trait Jobs: fmt::Debug + Send + Sync {
     /// The names of an owner's jobs, ascending.
     fn names<'a>(&'a self, owner: &'a str) -> PortFuture<'a, Result<Vec<String>, Failure>>;
 
+    /// Says what becomes of a job that was handed out: `next`, or nothing more. Says whether that was
+    /// done: not if it was written anew or removed meanwhile. Durable before the answer.
+    fn settle<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a str,
+        version: Version,
+        next: Option<Entry>,
+    ) -> PortFuture<'a, Result<bool, Failure>>;
+
     /// Opens an owner's place. An owner has one at a time per node: opening it again takes it over, and
     /// what was handed out and not settled is due again.
     fn open(&self, owner: &str) -> Box<dyn DueJobs>;
@@ -78,13 +88,4 @@ pub trait DueJobs: fmt::Debug + Send + Sync {
     /// is settled or written anew. Cancel safe: a job is handed out only by a future that was polled to
     /// its end. Must be polled in a tokio runtime with time.
     fn due(&mut self, most: usize) -> PortFuture<'_, Result<Vec<DueJob>, Failure>>;
-
-    /// Says what becomes of a job that was handed out: `next`, or nothing more. Says whether that was
-    /// done: not if it was written anew or removed meanwhile. Durable before the answer.
-    fn settle<'a>(
-        &'a self,
-        name: &'a str,
-        version: Version,
-        next: Option<Entry>,
-    ) -> PortFuture<'a, Result<bool, Failure>>;
 }

@@ -158,7 +158,7 @@ async fn work_on_jobs(
         0 => (Some(entry(u64::MAX / 10_000)), SeenJob::Again),
         _ => (None, SeenJob::Over),
     };
-    assert!(place.settle(&job.name, job.version, next).await?, "{} was not settled", job.name);
+    assert!(jobs.settle("app", &job.name, job.version, next).await?, "{} was not settled", job.name);
     seen.jobs.insert(job.name, after);
     Ok(())
 }

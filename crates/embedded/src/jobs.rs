@@ -127,6 +127,22 @@ impl Jobs for EmbeddedJobs {
         })
     }
 
+    fn settle<'a>(
+        &'a self,
+        owner: &'a str,
+        name: &'a str,
+        Version(version): Version,
+        next: Option<Entry>,
+    ) -> PortFuture<'a, Result<bool, Failure>> {
+        let (key, guard) = (JobKey::new(&self.name, owner, name), Guard::Version(version));
+        Box::pin(async move {
+            match next {
+                Some(entry) => self.core.put_job(key, entry, guard).await,
+                None => self.core.ask(|reply| Request::EndJobs { keys: vec![key], guard, reply }).await?,
+            }
+        })
+    }
+
     fn open(&self, owner: &str) -> Box<dyn DueJobs> {
         let place = self.core.jobs.place(&self.name, owner);
         let (jobs, owner, opening) = (Arc::clone(&self.name), owner.into(), place.open());
@@ -150,21 +166,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 impl DueJobs for OpenPlace {
     fn due(&mut self, most: usize) -> PortFuture<'_, Result<Vec<DueJob>, Failure>> {
         Box::pin(self.next_jobs(most.max(1)))
-    }
-
-    fn settle<'a>(
-        &'a self,
-        name: &'a str,
-        Version(version): Version,
-        next: Option<Entry>,
-    ) -> PortFuture<'a, Result<bool, Failure>> {
-        let (key, guard) = (self.key(name), Guard::Version(version));
-        Box::pin(async move {
-            match next {
-                Some(entry) => self.core.put_job(key, entry, guard).await,
-                None => self.core.ask(|reply| Request::EndJobs { keys: vec![key], guard, reply }).await?,
-            }
-        })
     }
 }
 

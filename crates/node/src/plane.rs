@@ -157,8 +157,13 @@ impl Plane {
         Subscriptions { wanted, open: self.components.subscribed() }
     }
 
-    /// Starts the delivery of messages to each service, spread over the workers.
+    /// Starts the delivery of messages and jobs to each service, spread over the workers.
     pub(crate) async fn deliver(&mut self, system: &System) {
+        for (worker, service) in
+            system.services.iter().enumerate().filter(|(_, it)| replicas_to_start(it) > 0)
+        {
+            self.run_jobs(worker, &service.name).await;
+        }
         for (worker, service) in self.subscribers(system).enumerate() {
             let (app, token) = (service.name.clone(), self.token.clone());
             let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
@@ -172,6 +177,20 @@ impl Plane {
             self.workers.spawn_on(worker, Box::new(deliver)).await;
             self.delivered.push(delivered);
         }
+    }
+
+    async fn run_jobs(&mut self, worker: usize, app: &str) {
+        let (app, token) = (app.to_owned(), self.token.clone());
+        let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
+        let (ended, delivered) = oneshot::channel();
+        let run = move |context: WorkerContext| -> LocalFuture<'static, ()> {
+            Box::pin(async move {
+                floodway_api::run_jobs(app, components, context.invoke, token, shutdown).await;
+                drop(ended);
+            })
+        };
+        self.workers.spawn_on(worker, Box::new(run)).await;
+        self.delivered.push(delivered);
     }
 
     /// Takes no new request from outside and no new message to deliver, and waits until those under way

@@ -5,6 +5,7 @@
 
 mod calls;
 mod deliveries;
+mod jobs;
 mod limits;
 mod locks;
 mod outbox;

@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use floodway_api::{
-    Caller, Components, Outbox, ServerOptions, StoreComponent, TopicsComponent, deliver, serve,
+    Caller, Components, JobsComponent, Outbox, ServerOptions, StoreComponent, TopicsComponent, deliver,
+    run_jobs, serve,
 };
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
@@ -80,6 +81,8 @@ pub(crate) fn api_with(
                 ));
                 for app in apps.into_keys() {
                     let (components, invoke) = (Arc::clone(&components), Rc::clone(&invoke));
+                    let job = (app.clone(), Arc::clone(&components), Rc::clone(&invoke), shutdown.clone());
+                    tasks.spawn_local(run_jobs(job.0, job.1, job.2, None, job.3));
                     tasks.spawn_local(deliver(app, components, invoke, None, shutdown.clone()));
                 }
                 tasks.join_all().await;
@@ -118,6 +121,7 @@ fn components(engine: &Engine, dead_letter: Option<String>) -> Components {
     let topics = TopicsComponent { topics: engine.topics("events").expect("topics"), policy };
     components.topics.insert("events".to_owned(), topics);
     components.locks.insert("locks".to_owned(), engine.locks("locks").expect("locks"));
+    components.jobs = Some(JobsComponent::new(engine.jobs("jobs").expect("jobs")));
     components
 }
 

@@ -114,10 +114,10 @@ async fn settled(jobs: &dyn Jobs) -> Outcome {
     let mut place = jobs.open(&owner);
     let job = one(&mut *place).await?;
     let next = Some(entry("two", SOON));
-    ensure(place.settle("a", job.version, next).await?, "the first settlement was refused")?;
+    ensure(jobs.settle(&owner, "a", job.version, next).await?, "the first settlement was refused")?;
     let job = one(&mut *place).await?;
     equal("the body of the second run", &job.entry.body, &Bytes::from("two"))?;
-    ensure(place.settle("a", job.version, None).await?, "the second settlement was refused")?;
+    ensure(jobs.settle(&owner, "a", job.version, None).await?, "the second settlement was refused")?;
     equal("what is left", &jobs.read(&owner, "a").await?, &None)?;
     equal("the names", &jobs.names(&owner).await?, &Vec::new())
 }
@@ -128,12 +128,12 @@ async fn older_version(jobs: &dyn Jobs) -> Outcome {
     let mut place = jobs.open(&owner);
     let old = one(&mut *place).await?;
     write(jobs, &owner, "a", entry("new", Duration::ZERO)).await?;
-    ensure(!place.settle("a", old.version, None).await?, "the old version was settled")?;
+    ensure(!jobs.settle(&owner, "a", old.version, None).await?, "the old version was settled")?;
     let new = one(&mut *place).await?;
     equal("the new body", &new.entry.body, &Bytes::from("new"))?;
     jobs.remove(&owner, vec!["a".to_owned()]).await?;
     let next = Some(entry("again", LATER));
-    ensure(!place.settle("a", new.version, next).await?, "a removed job was settled")?;
+    ensure(!jobs.settle(&owner, "a", new.version, next).await?, "a removed job was settled")?;
     equal("what is left", &jobs.read(&owner, "a").await?, &None)
 }
 
@@ -167,7 +167,7 @@ async fn opened_again(jobs: &dyn Jobs) -> Outcome {
     let mut place = jobs.open(&owner);
     let second = one(&mut *place).await?;
     equal("the version", &second.version, &first.version)?;
-    ensure(place.settle("a", second.version, None).await?, "the settlement was refused")
+    ensure(jobs.settle(&owner, "a", second.version, None).await?, "the settlement was refused")
 }
 
 async fn woken(jobs: &dyn Jobs) -> Outcome {
@@ -192,7 +192,7 @@ async fn many(jobs: &dyn Jobs) -> Outcome {
         let due = place.due(7).await?;
         ensure((1..=7).contains(&due.len()), format_args!("{} at once", due.len()))?;
         for job in due {
-            ensure(place.settle(&job.name, job.version, None).await?, "a settlement was refused")?;
+            ensure(jobs.settle(&owner, &job.name, job.version, None).await?, "a settlement was refused")?;
             ensure(names.insert(job.name.clone()), format_args!("{} came twice", job.name))?;
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use floodway_blocks::jobs::{DueJobs, Entry, IfThere, Jobs};
+use floodway_blocks::jobs::{Entry, IfThere, Jobs};
 use floodway_blocks::lock::{FencingToken, Locks, TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Outbound, Precondition, Store, Transaction};
 use floodway_blocks::topics::{Outgoing, Settlement, Subscription, Topics};
@@ -232,7 +232,7 @@ fn writer() {
         tasks.spawn(consume(group));
         tasks.spawn(lock_and_unlock(engine.locks("locks").unwrap(), round.clone()));
         let jobs = engine.jobs("jobs").unwrap();
-        tasks.spawn(run_jobs(jobs.open("app")));
+        tasks.spawn(run_jobs(Arc::clone(&jobs)));
         tasks.spawn(write_jobs(jobs, round.clone()));
         for task in 0..4 {
             tasks.spawn(put(Arc::clone(&store), format!("key-{round}-{task}")));
@@ -309,11 +309,12 @@ async fn write_jobs(jobs: Arc<dyn Jobs>, round: String) {
     }
 }
 
-async fn run_jobs(mut place: Box<dyn DueJobs>) {
+async fn run_jobs(jobs: Arc<dyn Jobs>) {
+    let mut place = jobs.open("app");
     loop {
         for job in place.due(10).await.unwrap() {
             say(&format!("settling {}", job.name));
-            assert!(place.settle(&job.name, job.version, None).await.unwrap());
+            assert!(jobs.settle("app", &job.name, job.version, None).await.unwrap());
             say(&format!("over {}", job.name));
         }
     }

@@ -8,6 +8,7 @@
 )]
 
 mod commands;
+mod jobs;
 mod life;
 mod loads;
 mod lossless;

@@ -6,6 +6,7 @@
 //! /slow      answers after half a second
 //! /die       ends the process with status 3
 //! /take?N    takes some time, having written N and its process id to the file `taken`
+//! /job/N     as `/take?N`
 //! /child     starts a grandchild that stays, and answers with its process id
 //! /say       prints a line
 //! /shout     prints 8 MiB
@@ -77,8 +78,9 @@ fn answer(path: &str) -> (u16, String) {
             (200, "slow".into())
         }
         "/die" => std::process::exit(3),
-        path if path.starts_with("/take?") => {
-            let line = format!("{} {}\n", path.trim_start_matches("/take?"), std::process::id());
+        path if path.starts_with("/take?") || path.starts_with("/job/") => {
+            let name = path.trim_start_matches("/take?").trim_start_matches("/job/");
+            let line = format!("{name} {}\n", std::process::id());
             let taken = std::fs::File::options().create(true).append(true).open("taken");
             taken.and_then(|mut taken| taken.write_all(line.as_bytes())).expect("it can be written");
             std::thread::sleep(Duration::from_millis(5));

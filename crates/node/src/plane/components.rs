@@ -1,11 +1,11 @@
 //! What services can ask for: the system file's names, each with the engine behind it.
 
-use floodway_api::{Components, Outbox, StoreComponent, TopicsComponent};
+use floodway_api::{Components, JobsComponent, Outbox, StoreComponent, TopicsComponent};
 use floodway_gateway::Stores;
 use floodway_policy::Snapshot;
 use floodway_system::System;
 
-use super::engine::OpenEngine;
+use super::engine::{JOBS, OpenEngine};
 
 /// All components. The checker of the system file knows only engines that are opened, so each has one.
 pub(super) fn components(system: &System, snapshot: &Snapshot, engine: Option<&OpenEngine>) -> Components {
@@ -27,6 +27,7 @@ pub(super) fn components(system: &System, snapshot: &Snapshot, engine: Option<&O
         let Some(locks) = engine.locks(&spec.name) else { continue };
         components.locks.insert(spec.name.clone(), locks);
     }
+    components.jobs = engine.jobs(JOBS).map(JobsComponent::new);
     components
 }
 

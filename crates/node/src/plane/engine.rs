@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use floodway_blocks::engine::OptionValue;
 use floodway_embedded::{Durability, Engine, NAME, Options, StoreOptions, TopicsOptions};
-use floodway_system::System;
+use floodway_system::{Source, System};
 
 use crate::error::NodeError;
 use crate::status::EngineStatus;
+
+/// The jobs component, which is there without being asked for.
+pub(super) const JOBS: &str = "jobs";
 
 /// The engine, open.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ impl OpenEngine {
     /// Opens the engine under `data`; `None` where the system asks for no block.
     pub(super) async fn open(system: &System, data: &Path) -> Result<Option<Self>, NodeError> {
         let options = options(system);
-        if options.stores.is_empty() && options.topics.is_empty() && options.locks.is_empty() {
+        if is_asked_for_nothing(&options) {
             return Ok(None);
         }
         let folder = data.join("embedded");
@@ -44,6 +47,11 @@ impl OpenEngine {
     }
 }
 
+fn is_asked_for_nothing(options: &Options) -> bool {
+    let Options { stores, topics, locks, jobs, .. } = options;
+    stores.is_empty() && topics.is_empty() && locks.is_empty() && jobs.is_empty()
+}
+
 /// The components that the embedded engine serves.
 fn options(system: &System) -> Options {
     let is_ours = |engine: &floodway_system::Engine| engine.name == NAME;
@@ -58,8 +66,14 @@ fn options(system: &System) -> Options {
             .map(|topics| TopicsOptions { name: topics.name.clone(), durability: durability(&topics.engine) })
             .collect(),
         locks: locks.map(|locks| locks.name.clone()).collect(),
+        jobs: if starts_services(system) { vec![JOBS.to_owned()] } else { Vec::new() },
         ..Options::default()
     }
+}
+
+/// Whether there is anybody who can ask for a job: each service that is started has an API port.
+fn starts_services(system: &System) -> bool {
+    system.services.iter().any(|service| matches!(service.source, Source::Run(_)))
 }
 
 /// As the file has it; the checker has made sure that both options are there in their form.

@@ -1,0 +1,222 @@
+//! Runs an app's jobs: each that is due is posted to one of its replicas, and settled by what
+//! `policy::job` makes of the answer.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use floodway_blocks::Failure;
+use floodway_blocks::invoke::{Body, Invoke, InvokeError};
+use floodway_blocks::jobs::{DueJob, DueJobs, Entry, Jobs, Version};
+use floodway_policy::Rng;
+use floodway_policy::calendar::Moment;
+use floodway_policy::job::{Next, Outcome, unreachable_wait};
+use floodway_policy::retry::Backoff;
+use http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::JobData;
+use super::stored::{Planned, Stored};
+use crate::clock;
+use crate::components::{Components, JobsComponent};
+use crate::deliver::{read, secret};
+use crate::server::{API_TOKEN, log_panic};
+
+/// How often an app that is not ready is looked at.
+const READY_PAUSE: Duration = Duration::from_millis(20);
+/// Waits between looks and settlements that failed.
+const FAILED: Backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(2) };
+/// At the end, answers that are under way are waited for so long.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// An app whose jobs are run.
+#[derive(Debug, Clone)]
+struct App {
+    name: Rc<str>,
+    jobs: Arc<dyn Jobs>,
+    invoke: Rc<dyn Invoke>,
+    token: Option<HeaderValue>,
+    timeout: Duration,
+    shutdown: CancellationToken,
+}
+
+/// How a try ended.
+#[derive(Debug)]
+enum Tried {
+    /// The app was reached.
+    Ended(Outcome),
+    /// No replica took it: nothing was tried.
+    Unreachable,
+}
+
+/// Runs an app's jobs until `shutdown`, as many at once as its component allows. One per app and node.
+/// Must run in a `LocalSet`.
+///
+/// Runs that are under way when it ends, and not settled, come again.
+pub async fn run_jobs(
+    app: String,
+    components: Arc<Components>,
+    invoke: Rc<dyn Invoke>,
+    token: Option<String>,
+    shutdown: CancellationToken,
+) {
+    let Some(JobsComponent { jobs, timeout, in_flight_max }) = &components.jobs else { return };
+    let token = token.and_then(|token| secret(&app, &token));
+    let place = jobs.open(&app);
+    let app = App { name: app.into(), jobs: Arc::clone(jobs), invoke, token, timeout: *timeout, shutdown };
+    app.run(place, usize::from((*in_flight_max).max(1))).await;
+}
+
+// === impl App ===
+
+impl App {
+    /// Takes jobs as there is room, and runs each in a task.
+    async fn run(self, mut place: Box<dyn DueJobs>, window: usize) {
+        let mut under_way = JoinSet::new();
+        let (mut rng, mut failures) = (Rng::new(0), 0);
+        loop {
+            let room = window - under_way.len();
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                Some(ended) = under_way.join_next() => log_panic(ended),
+                due = self.due(&mut *place, room), if room > 0 => match due {
+                    Ok(due) => {
+                        failures = 0;
+                        for job in due {
+                            under_way.spawn_local(self.clone().run_one(job));
+                        }
+                    }
+                    Err(error) => {
+                        failures += 1;
+                        tracing::warn!(%error, app = &*self.name, "could not look for jobs that are due");
+                        tokio::time::sleep(FAILED.wait(failures, &mut rng)).await;
+                    }
+                },
+            }
+        }
+        let finish = async {
+            while let Some(ended) = under_way.join_next().await {
+                log_panic(ended);
+            }
+        };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
+            tracing::info!(app = &*self.name, "jobs under way will come again");
+        }
+    }
+
+    /// What is due, once a replica can take it.
+    async fn due(&self, place: &mut dyn DueJobs, most: usize) -> Result<Vec<DueJob>, Failure> {
+        while !self.invoke.is_ready(&self.name) {
+            tokio::time::sleep(READY_PAUSE).await;
+        }
+        place.due(most).await
+    }
+
+    /// Runs a job once and settles it. When the node ends first, it comes again.
+    async fn run_one(self, job: DueJob) {
+        let DueJob { name, entry, version } = job;
+        let read = Stored::read(&entry.body).map_err(|error| error.to_string());
+        let planned = read.and_then(|stored| Ok((stored.plan().map_err(|error| error.to_string())?, stored)));
+        let (planned, stored) = match planned {
+            Ok(planned) => planned,
+            // It stays as it is: another version of the program may know more.
+            Err(why) => return tracing::error!(app = &*self.name, name, why, "a job cannot be run"),
+        };
+        let Some((began, outcome)) = self.try_until_reached(&name, stored.spec.data.as_ref()).await else {
+            return;
+        };
+        let next = next(&planned, stored, outcome, began);
+        self.settle(&name, version, next).await;
+    }
+
+    /// Tries until a replica takes it; `None` when the node ends first.
+    async fn try_until_reached(&self, name: &str, data: Option<&JobData>) -> Option<(Moment, Outcome)> {
+        let body = data.map(JobData::body).unwrap_or_default();
+        let (mut rng, mut tries) = (Rng::new(0), 0);
+        loop {
+            let began = clock::moment();
+            match self.post(name, body.clone()).await {
+                Tried::Ended(outcome) => return Some((began, outcome)),
+                Tried::Unreachable => {
+                    tries += 1;
+                    let pause = tokio::time::sleep(unreachable_wait(tries, &mut rng));
+                    self.shutdown.run_until_cancelled(pause).await?;
+                }
+            }
+        }
+    }
+
+    async fn post(&self, name: &str, body: Bytes) -> Tried {
+        let whole = async {
+            let response = self.invoke.invoke(&self.name, self.request(name, body)).await?;
+            let status = response.status();
+            // Only the status counts; the rest is read so that the connection can serve again.
+            if let Err(error) = read(response).await {
+                tracing::debug!(%error, app = &*self.name, name, "the answer to a job was left unread");
+            }
+            Ok(status)
+        };
+        let answered = tokio::time::timeout(self.timeout, whole);
+        let why = match answered.await {
+            Ok(Ok(status)) => match status {
+                StatusCode::NOT_FOUND => {
+                    tracing::warn!(app = &*self.name, name, "the app does not know a job that was due");
+                    return Tried::Ended(Outcome::NotFound);
+                }
+                status if status.is_success() => return Tried::Ended(Outcome::Done),
+                status => format!("it answered {status}"),
+            },
+            Ok(Err(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. })) => {
+                return Tried::Unreachable;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_elapsed) => format!("it did not answer within {:?}", self.timeout),
+        };
+        tracing::warn!(app = &*self.name, name, why, "a job failed");
+        Tried::Ended(Outcome::Failed)
+    }
+
+    fn request(&self, name: &str, body: Bytes) -> Request<Body> {
+        let path = format!("/job/{}", utf8_percent_encode(name, PLAIN));
+        let mut request = Request::new(Body::full(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = path.parse().expect("what a path cannot hold is encoded");
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(HOST, HeaderValue::from_str(&self.name).expect("service names are plain"));
+        if let Some(token) = &self.token {
+            headers.insert(API_TOKEN, token.clone());
+        }
+        request
+    }
+
+    /// Settles until it is settled, or until the end: then the job comes again.
+    async fn settle(&self, name: &str, version: Version, next: Option<Entry>) {
+        let (mut rng, mut failures) = (Rng::new(version.0), 0);
+        while let Err(error) = self.jobs.settle(&self.name, name, version, next.clone()).await {
+            if self.shutdown.is_cancelled() {
+                return;
+            }
+            failures += 1;
+            tracing::warn!(%error, app = &*self.name, name, "could not settle a job");
+            tokio::time::sleep(FAILED.wait(failures, &mut rng)).await;
+        }
+    }
+}
+
+/// Letters of a path that need no escape (RFC 3986 §2.3).
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What is kept of a job after a try; `None` if it is over.
+fn next(planned: &Planned, stored: Stored, outcome: Outcome, began: Moment) -> Option<Entry> {
+    let Planned { plan, zone } = planned;
+    match plan.after(stored.run()?, outcome, began, clock::moment(), &**zone) {
+        Next::Again(run) => stored.before(run).entry(),
+        Next::Over => None,
+    }
+}
