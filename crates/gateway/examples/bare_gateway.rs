@@ -77,6 +77,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         weight: Weight::ONE,
         state: EndpointState::Ready,
         is_backup: false,
+        zone: None,
     });
     let memberships = Memberships::default();
     memberships.publish(Membership { services: vec![members.collect()] });

@@ -101,6 +101,7 @@ fn service_differences(present: &Service, next: &Service) -> Vec<&'static str> {
         ("tls", present.tls != next.tls),
         ("health", present.health != next.health),
         ("weights", present.weights != next.weights),
+        ("at", present.source == next.source && present.zones != next.zones),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }

@@ -9,12 +9,13 @@ use crate::budget::Budget;
 use crate::guard::{Guard, Outcome};
 use crate::hedge::Hedge;
 use crate::latency::Latency;
-use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId};
+use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId, ZoneId};
 use crate::outlier::{self, OutlierPolicy, Record};
-use crate::rng::Rng;
+use crate::rng::{Rng, mix};
 use crate::snapshot::{BudgetId, HedgeId, ServicePolicy, Snapshot};
 use crate::sticky::{Sealer, Secret, Session, Token};
 use crate::time::Time;
+use crate::zone::{self, Capacity, WHOLE};
 
 /// An endpoint with what this worker knows of it.
 #[derive(Debug, Clone)]
@@ -44,17 +45,32 @@ struct Upstream {
     outlier: Option<OutlierPolicy>,
     sealer: Option<Sealer>,
     endpoints: Vec<Endpoint>,
-    /// Indices of the endpoints that take new requests, in order.
-    ready: Vec<u16>,
-    /// The same, found by their tokens: in order of the places of those.
+    /// Where this node is.
+    zone: Option<ZoneId>,
+    /// The endpoints that take new requests: those of the own zone, or all, where none there does.
+    near: Group,
+    /// Those of other zones, where there are some in the own one.
+    far: Group,
+    /// What goes to those, as a part of 2^32.
+    spills: u32,
+    /// What is due to them, but for whole requests.
+    due: u32,
+    /// All that take new requests, found by their tokens: in order of the places of those.
     named: Vec<(u32, u16)>,
-    turn: usize,
     /// The first of those that are left out comes back then.
     returns: Time,
     /// The outcomes of an interval are compared then.
     compares: Time,
     /// Ejections that were not told yet.
     ejections: u32,
+}
+
+/// Endpoints that are balanced over.
+#[derive(Debug, Clone)]
+struct Group {
+    /// Their indices, in order.
+    ready: Vec<u16>,
+    turn: usize,
 }
 
 /// The endpoints of all services as one worker sees them.
@@ -72,24 +88,8 @@ impl Cluster {
     /// The services of a snapshot, with no endpoint yet, as one of so many workers sees them: limits are
     /// shared out among all. Each worker passes its own stream, so that workers do not go round in step.
     pub fn new(snapshot: &Snapshot, workers: u32, rng: &mut Rng) -> Self {
-        let upstreams = snapshot
-            .services
-            .iter()
-            .map(|service| Upstream {
-                balance: service.balance,
-                bound: service.hash.bound,
-                slow_start: service.slow_start,
-                outlier: service.outlier,
-                sealer: sealer(service, None),
-                endpoints: Vec::new(),
-                ready: Vec::new(),
-                named: Vec::new(),
-                turn: rng.below(1 << 16) as usize,
-                returns: Time::NEVER,
-                compares: Time::ZERO,
-                ejections: 0,
-            })
-            .collect();
+        let upstream = |service| Upstream::new(service, snapshot.zone, rng.below(1 << 16));
+        let upstreams = snapshot.services.iter().map(upstream).collect();
         let guards = snapshot.services.iter().map(|service| Guard::new(service.guard, workers));
         let budgets = snapshot.budgets.iter().map(|budget| Budget::new(*budget, workers));
         let hedges = snapshot.hedges.iter().map(|hedge| Hedge::new(*hedge)).collect();
@@ -192,7 +192,7 @@ impl Cluster {
 
     /// Whether a service has an endpoint that takes requests.
     pub fn is_ready(&self, service: ServiceId) -> bool {
-        self.upstreams.get(usize::from(service.0)).is_some_and(|upstream| !upstream.ready.is_empty())
+        self.upstreams.get(usize::from(service.0)).is_some_and(|upstream| !upstream.near.ready.is_empty())
     }
 
     /// Looks an endpoint up; `None` once its incarnation is gone. O(1) while slots are dense, as the
@@ -220,6 +220,14 @@ impl Cluster {
 const FIRST_SHARE: f64 = 0.1;
 
 impl Endpoint {
+    /// Whether it only finishes what it has, as another incarnation of it has taken its place.
+    fn is_replaced(&self, all: &[Self]) -> bool {
+        let EndpointId { slot, incarnation, .. } = self.member.id;
+        let follows =
+            |other: &Self| other.member.id.slot == slot && other.member.id.incarnation > incarnation;
+        self.member.state == EndpointState::Draining && all.iter().any(follows)
+    }
+
     fn is_ready(&self) -> bool {
         self.member.state == EndpointState::Ready
     }
@@ -236,7 +244,31 @@ impl Endpoint {
 
 // === impl Upstream ===
 
+/// Tells what decides whether a key spills over from what decides where it goes.
+const SPILL_SALT: u64 = 0x7A6F_6E65;
+
 impl Upstream {
+    /// Each worker begins at a `turn` of its own, below 2^16.
+    fn new(service: &ServicePolicy, zone: Option<ZoneId>, turn: u32) -> Self {
+        Self {
+            balance: service.balance,
+            bound: service.hash.bound,
+            slow_start: service.slow_start,
+            outlier: service.outlier,
+            sealer: sealer(service, None),
+            endpoints: Vec::new(),
+            zone,
+            near: Group { ready: Vec::new(), turn: turn as usize },
+            far: Group { ready: Vec::new(), turn: turn as usize },
+            spills: 0,
+            due: turn << 16,
+            named: Vec::new(),
+            returns: Time::NEVER,
+            compares: Time::ZERO,
+            ejections: 0,
+        }
+    }
+
     fn apply(&mut self, members: &[Member], now: Time) {
         let endpoints = members
             .iter()
@@ -271,14 +303,30 @@ impl Upstream {
         let may = |endpoint: &Endpoint| endpoint.is_ready() && (panics || !endpoint.record.is_out(now));
         let needs_backup = !self.endpoints.iter().any(|endpoint| !endpoint.member.is_backup && may(endpoint));
         let takes = |endpoint: &Endpoint| may(endpoint) && endpoint.member.is_backup == needs_backup;
-        self.ready.clear();
-        let indexed = (0_u16..).zip(&self.endpoints);
-        self.ready.extend(indexed.filter(|(_, endpoint)| takes(endpoint)).map(|(index, _)| index));
+        let is_near = |endpoint: &Endpoint| self.zone.is_some() && endpoint.member.zone == self.zone;
+        let (mut own, mut others) = (Capacity::default(), Capacity::default());
+        self.near.ready.clear();
+        self.far.ready.clear();
         self.named.clear();
-        let token =
-            |index: &u16| self.endpoints[usize::from(*index)].token.map(|token| (token.place(), *index));
-        self.named.extend(self.ready.iter().filter_map(token));
+        for (index, endpoint) in (0_u16..).zip(&self.endpoints) {
+            let (group, capacity) =
+                if is_near(endpoint) { (&mut self.near, &mut own) } else { (&mut self.far, &mut others) };
+            let weight = u64::from(endpoint.member.weight.get());
+            if endpoint.member.is_backup == needs_backup && !endpoint.is_replaced(&self.endpoints) {
+                capacity.all += weight;
+            }
+            if takes(endpoint) {
+                capacity.ready += weight;
+                group.ready.push(index);
+                self.named.extend(endpoint.token.map(|token| (token.place(), index)));
+            }
+        }
         self.named.sort_unstable();
+        self.spills = u32::try_from(WHOLE - zone::kept(own, others)).unwrap_or(0);
+        if self.near.ready.is_empty() {
+            core::mem::swap(&mut self.near.ready, &mut self.far.ready);
+            self.spills = 0;
+        }
         let out = self.endpoints.iter().filter(|endpoint| endpoint.record.is_out(now));
         self.returns = out.map(|endpoint| endpoint.record.until()).min().unwrap_or(Time::NEVER);
     }
@@ -294,19 +342,39 @@ impl Upstream {
     }
 
     fn pick(&mut self, key: u64, tried: &[EndpointId], now: Time, rng: &mut Rng) -> Option<usize> {
-        if self.ready.is_empty() {
-            return None;
-        }
-        let Self { balance, bound, endpoints, ready, turn, slow_start, .. } = self;
-        let mut choice = Choice { ready, tried, key, bound: *bound, but: None, now };
-        let picked = balance::pick(*balance, endpoints, choice, turn, rng)?;
-        let endpoint = &endpoints[picked];
+        let leaves = self.leaves_zone(key);
+        let mut choice = Choice { ready: &[], tried, key, bound: self.bound, but: None, now };
+        let picked = self.pick_from(leaves, choice, rng)?;
+        let endpoint = &self.endpoints[picked];
         // One that has just become ready gets less at first: it gives way to another as often as it should.
-        if !balance.is_by_key() && !endpoint.is_warm(*slow_start, now, rng) {
+        if !self.balance.is_by_key() && !endpoint.is_warm(self.slow_start, now, rng) {
             choice.but = Some(endpoint.member.id);
-            return balance::pick(*balance, endpoints, choice, turn, rng).or(Some(picked));
+            return self.pick_from(leaves, choice, rng).or(Some(picked));
         }
         Some(picked)
+    }
+
+    /// Whether a request goes to another zone. Those of one key all do, or all do not, as long as as much does.
+    fn leaves_zone(&mut self, key: u64) -> bool {
+        if self.spills == 0 {
+            return false;
+        }
+        if self.balance.is_by_key() {
+            return mix(key ^ SPILL_SALT) >> 32 < u64::from(self.spills);
+        }
+        let (due, is_whole) = self.due.overflowing_add(self.spills);
+        self.due = due;
+        is_whole
+    }
+
+    /// From the zone that it is meant for, and if nobody is left there, from any.
+    fn pick_from(&mut self, leaves: bool, choice: Choice<'_>, rng: &mut Rng) -> Option<usize> {
+        let Self { balance, endpoints, near, far, .. } = self;
+        let groups = if leaves { [far, near] } else { [near, far] };
+        groups.into_iter().filter(|group| !group.ready.is_empty()).find_map(|group| {
+            let choice = Choice { ready: &group.ready, ..choice };
+            balance::pick(*balance, endpoints, choice, &mut group.turn, rng)
+        })
     }
 
     fn report(&mut self, index: usize, outcome: Outcome, now: Time) {

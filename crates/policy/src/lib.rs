@@ -41,9 +41,10 @@ pub mod sticky;
 pub mod time;
 pub mod trace;
 pub mod trust;
+mod zone;
 
 pub use cluster::Cluster;
-pub use membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight};
+pub use membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight, ZoneId};
 pub use rng::Rng;
 pub use snapshot::Snapshot;
 pub use time::Time;

@@ -20,6 +20,10 @@ pub struct EndpointId {
     pub incarnation: u32,
 }
 
+/// Where an endpoint or a node is, by a number that is the same for the same zone of one system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZoneId(pub u16);
+
 /// A share of the load in relation to the other endpoints of the service; at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight(u32);
@@ -81,6 +85,8 @@ pub struct Member {
     pub state: EndpointState,
     /// It gets requests only while no other endpoint of its service takes any.
     pub is_backup: bool,
+    /// Where it is, if that is known.
+    pub zone: Option<ZoneId>,
 }
 
 /// All endpoints of all services, by [`ServiceId`]. Each newer picture replaces the older one whole.

@@ -16,7 +16,7 @@ use crate::health::ProbePolicy;
 use crate::hedge::HedgePolicy;
 use crate::http_cache::CachePolicy;
 use crate::idempotency::IdempotencyPolicy;
-use crate::membership::ServiceId;
+use crate::membership::{ServiceId, ZoneId};
 use crate::outlier::OutlierPolicy;
 use crate::rate_limit::RateLimitPolicy;
 use crate::retry::RetryPolicy;
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub trusted_proxies: TrustedProxies,
     /// Bytes that the gateway's HTTP cache may hold; `None` where no route has one.
     pub cache_bytes_max: Option<u64>,
+    /// Where this node is, if that is known: endpoints there come first.
+    pub zone: Option<ZoneId>,
     /// The topics components.
     pub topics: Vec<TopicsPolicy>,
 }

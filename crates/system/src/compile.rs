@@ -41,6 +41,7 @@ impl System {
                 .as_ref()
                 .map(|gateway| gateway.trusted_proxies.clone())
                 .unwrap_or_default(),
+            zone: self.node.zone,
             topics: self.topics.iter().map(topics_policy).collect(),
         }
     }

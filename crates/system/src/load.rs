@@ -111,7 +111,7 @@ fn read_view(
     Expander { env: context.env, is_lenient: !is_selected, text }.expand(&mut root, mistakes);
     let fields = check::file(&root, context.catalogue, mistakes);
     let Context { file, catalogue, columns, .. } = context;
-    Some(Reader { file, text, catalogue, columns, mistakes }.system(&fields))
+    Some(Reader { file, text, catalogue, columns, zones: Vec::new(), mistakes }.system(&fields))
 }
 
 /// The same mistake shows in every view of the file that contains it. One that only a profile brings about,

@@ -27,7 +27,7 @@ use floodway_policy::split::HeaderIs;
 use floodway_policy::sticky::StickyPolicy;
 use floodway_policy::trace::Share;
 use floodway_policy::trust::TrustedProxies;
-use floodway_policy::{ServiceId, Weight};
+use floodway_policy::{ServiceId, Weight, ZoneId};
 use floodway_workload::{Expectations, Load};
 
 /// What one file describes. Paths are resolved against the folder of the file; everything else is as the
@@ -40,6 +40,8 @@ pub struct System {
     pub file: PathBuf,
     /// The process that runs it.
     pub node: Node,
+    /// The names of the zones; a [`ZoneId`] is a place here.
+    pub zones: Vec<String>,
     /// The services; a [`ServiceId`] is a place here, as in the compiled snapshot.
     pub services: Vec<Service>,
     /// The entry for outside traffic, if there is one.
@@ -63,6 +65,8 @@ pub struct System {
 pub struct Node {
     /// The folder for what must last.
     pub data: PathBuf,
+    /// Where it runs: a place in [`System::zones`].
+    pub zone: Option<ZoneId>,
     /// Threads that carry traffic; `None` for one per core.
     pub workers: Option<u16>,
     /// Time to finish requests and to end replicas on a stop, before they are killed.
@@ -106,6 +110,8 @@ pub struct Service {
     pub outlier: Option<OutlierPolicy>,
     /// One for each replica or address.
     pub weights: Vec<Weight>,
+    /// Where each replica or address is, as far as that is known.
+    pub zones: Vec<Option<ZoneId>>,
     /// The last so many replicas or addresses are for when no other takes requests; fewer than there are.
     pub backups: u16,
     /// Time for a call to it from another service.

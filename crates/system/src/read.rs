@@ -2,6 +2,7 @@
 //! seen together.
 
 mod blocks;
+mod endpoints;
 mod gateway;
 mod loads;
 mod node;
@@ -27,14 +28,17 @@ pub(crate) struct Reader<'a> {
     pub(crate) text: &'a str,
     pub(crate) catalogue: &'a [EngineDescription],
     pub(crate) columns: ColumnsOf<'a>,
+    /// The names of the zones.
+    pub(crate) zones: Vec<String>,
     pub(crate) mistakes: &'a mut Vec<Mistake>,
 }
 
 impl Reader<'_> {
     /// All but the names of the profiles, which a view of the file does not know.
     pub(crate) fn system(&mut self, file: &Fields) -> System {
+        self.zones = endpoints::zones(file);
         let node = self.node(file);
-        let services = self.services(file);
+        let services = self.services(file, node.zone);
         let gateway = self.gateway(file, &node);
         let topics = self.topics(file);
         let stores = self.stores(file);
@@ -42,6 +46,7 @@ impl Reader<'_> {
             name: file.text("system"),
             file: self.file.to_path_buf(),
             node,
+            zones: self.zones.clone(),
             services,
             gateway,
             telemetry: self.telemetry(file),

@@ -149,3 +149,18 @@ fn a_backup_gets_requests_while_nobody_else_can() {
     gateway.publish(|_, slot| if slot == 0 { EndpointState::Unhealthy } else { EndpointState::Ready });
     assert_eq!(homes(), named(&["1"]));
 }
+
+#[test]
+fn requests_stay_in_the_zone_as_long_as_enough_of_it_is_there() {
+    let (_servers, addresses) = numbered(4);
+    let gateway = builder().service(&addresses).near(2).one_worker().route("/*", &[], 0).start();
+    let stayed = || {
+        let homes = (0..25).flat_map(|_| who(gateway.address(), "/", &[]));
+        homes.filter(|home| ["0", "1"].contains(&home.as_str())).count()
+    };
+    assert_eq!(stayed(), 50);
+    gateway.publish(|_, slot| if slot == 1 { EndpointState::Unhealthy } else { EndpointState::Ready });
+    assert_eq!(stayed(), 35, "1.4 times the half that is left");
+    gateway.publish(|_, slot| if slot < 2 { EndpointState::Unhealthy } else { EndpointState::Ready });
+    assert_eq!(stayed(), 0);
+}

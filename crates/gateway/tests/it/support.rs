@@ -27,7 +27,7 @@ use floodway_policy::snapshot::{
 use floodway_policy::split::{HeaderIs, Part, SplitPolicy};
 use floodway_policy::sticky::StickyPolicy;
 use floodway_policy::trust::{Network, TrustedProxies};
-use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight};
+use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Snapshot, Weight, ZoneId};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -57,6 +57,7 @@ pub(crate) struct Builder {
     telemetry: Option<Telemetry>,
     stores: Stores,
     backups: usize,
+    near: Option<usize>,
 }
 
 struct Routing {
@@ -73,6 +74,7 @@ pub(crate) struct Gateway {
     memberships: Memberships,
     services: Vec<Vec<SocketAddr>>,
     backups: usize,
+    near: Option<usize>,
 }
 
 /// A gateway with one service on these servers, and a route to it for everything.
@@ -106,6 +108,7 @@ pub(crate) fn builder() -> Builder {
         telemetry: None,
         stores: Stores::default(),
         backups: 0,
+        near: None,
     }
 }
 
@@ -263,6 +266,12 @@ impl Builder {
         self
     }
 
+    /// The first so many servers of each service are in the zone of the gateway, the others in another.
+    pub(crate) fn near(mut self, near: usize) -> Self {
+        self.near = Some(near);
+        self
+    }
+
     pub(crate) fn one_worker(mut self) -> Self {
         self.workers = 1;
         self
@@ -270,10 +279,15 @@ impl Builder {
 
     pub(crate) fn start(self) -> Gateway {
         let memberships = Memberships::default();
-        let backups = self.backups;
+        let (backups, near) = (self.backups, self.near);
         let (options, services) = self.options(&memberships);
-        let gateway =
-            Gateway { workers: Workers::start(&options).expect("workers"), memberships, services, backups };
+        let gateway = Gateway {
+            workers: Workers::start(&options).expect("workers"),
+            memberships,
+            services,
+            backups,
+            near,
+        };
         gateway.publish(|_, _| EndpointState::Ready);
         gateway
     }
@@ -332,6 +346,7 @@ impl Builder {
             hedges: self.hedge.into_iter().collect(),
             limits: self.limits,
             cache_bytes_max: has_cache.then_some(self.cache_bytes_max),
+            zone: self.near.map(|_| ZoneId(0)),
             topics: Vec::new(),
             trusted_proxies: TrustedProxies::new(self.trusted),
         };
@@ -380,6 +395,7 @@ impl Gateway {
                 weight: Weight::ONE,
                 state: state(service, slot),
                 is_backup: slot >= servers.len() - self.backups,
+                zone: self.near.map(|near| ZoneId((slot >= near).into())),
             });
             members.collect()
         });

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Time, Weight};
+use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, Time, Weight, ZoneId};
 use floodway_system::{Service, Source};
 use tokio::sync::watch;
 
@@ -43,6 +43,8 @@ pub struct ReplicaRow {
     pub weight: Weight,
     /// It gets requests only while no other replica takes any.
     pub is_backup: bool,
+    /// Where it is, if that is known.
+    pub zone: Option<ZoneId>,
     /// When the present incarnation was started.
     pub since: Time,
     /// The incarnation before, while it finishes what it has.
@@ -94,13 +96,17 @@ impl ReplicaRow {
             Phase::Is(state) => state,
             Phase::Stopped => EndpointState::Dead,
         };
-        Member { id: self.id, address: self.address, weight: self.weight, state, is_backup: self.is_backup }
+        self.as_member(self.id, self.address, state)
     }
 
     fn leaving(&self) -> Option<Member> {
         let (id, address) = self.leaving?;
-        let state = EndpointState::Draining;
-        Some(Member { id, address, weight: self.weight, state, is_backup: self.is_backup })
+        Some(self.as_member(id, address, EndpointState::Draining))
+    }
+
+    const fn as_member(&self, id: EndpointId, address: SocketAddr, state: EndpointState) -> Member {
+        let Self { weight, is_backup, zone, .. } = *self;
+        Member { id, address, weight, state, is_backup, zone }
     }
 }
 
@@ -212,6 +218,7 @@ fn first_row(service: ServiceId, spec: &Service, api_ports: &[u16], since: Time)
             api_port: api_ports.get(usize::from(slot)).copied(),
             weight: spec.weights.get(usize::from(slot)).copied().unwrap_or(Weight::ONE),
             is_backup: slot >= endpoints(spec).saturating_sub(spec.backups),
+            zone: spec.zones.get(usize::from(slot)).copied().flatten(),
             since,
             leaving: None,
         })

@@ -144,6 +144,7 @@ mod tests {
             outlier: None,
             weights: Vec::new(),
             backups: 0,
+            zones: Vec::new(),
             timeout: std::time::Duration::from_secs(1),
             guard: floodway_policy::guard::GuardPolicy::default(),
         }

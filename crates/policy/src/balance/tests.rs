@@ -65,6 +65,7 @@ fn membership(weights: &[u32], incarnation: u32) -> Membership {
             weight: Weight::new(weight).unwrap_or(Weight::ONE),
             state: if weight == 0 { EndpointState::Unhealthy } else { EndpointState::Ready },
             is_backup: false,
+            zone: None,
         })
         .collect();
     Membership { services: std::vec![members] }

@@ -3,12 +3,13 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use proptest::collection::vec;
-use proptest::{prop_assert, proptest};
+use proptest::sample::select;
+use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::Cluster;
 use crate::balance::Balance;
 use crate::guard::Outcome;
-use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight};
+use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight, ZoneId};
 use crate::outlier::OutlierPolicy;
 use crate::rng::Rng;
 use crate::snapshot::ServicePolicy;
@@ -47,6 +48,7 @@ fn membership(states: &[EndpointState]) -> Membership {
         weight: Weight::ONE,
         state: *state,
         is_backup: false,
+        zone: None,
     };
     Membership { services: std::vec![(0..).zip(states).map(member).collect()] }
 }
@@ -245,4 +247,143 @@ proptest! {
             prop_assert!(ready(&member) && member.is_backup == backed);
         }
     }
+}
+
+/// Members of the own zone, then of others, as far as they are ready.
+fn zones(near: [usize; 2], far: [usize; 2]) -> Membership {
+    let states = |[ready, all]: [usize; 2]| {
+        let unhealthy = std::iter::repeat_n(EndpointState::Unhealthy, all - ready);
+        std::iter::repeat_n(EndpointState::Ready, ready).chain(unhealthy)
+    };
+    let states: Vec<_> = states(near).chain(states(far)).collect();
+    let mut picture = membership(&states);
+    for (index, member) in picture.services[0].iter_mut().enumerate() {
+        member.zone = [None, Some(ZoneId(2))][index % 2];
+        if index < near[1] {
+            member.zone = Some(ZoneId(1));
+        }
+    }
+    picture
+}
+
+fn zoned(balance: Balance, near: [usize; 2], far: [usize; 2]) -> World {
+    let mut rng = Rng::new(3);
+    let mut snapshot = snapshot(balance);
+    snapshot.zone = Some(ZoneId(1));
+    let mut world = World { cluster: Cluster::new(&snapshot, 1, &mut rng), rng, now: Time::ZERO };
+    world.cluster.apply(&zones(near, far), Time::ZERO);
+    world
+}
+
+/// How many of these requests stay in a zone with so many endpoints.
+fn stay(world: &mut World, near: usize, keys: core::ops::Range<u64>) -> usize {
+    let mut asked = |key| {
+        let session = Session::None;
+        let picked =
+            world.cluster.begin(SERVICE, (key, session), &[], world.now, &mut world.rng).expect("ready");
+        world.cluster.end(picked);
+        usize::from(picked.slot) < near
+    };
+    keys.filter(|key| asked(*key)).count()
+}
+
+proptest! {
+    /// Requests stay as the rule of Envoy's priority levels says, to within one where no key decides.
+    #[test]
+    fn a_zone_keeps_what_it_can_take(
+        balance in select(Balance::NAMED.map(|(_, balance)| balance).to_vec()),
+        near in (0_usize..8, 1_usize..8),
+        far in (0_usize..8, 1_usize..8),
+    ) {
+        let ((near_ready, near), (far_ready, far)) = (near, far);
+        let (near_ready, far_ready) = (near_ready % (near + 1), far_ready % (far + 1));
+        if near_ready + far_ready > 0 {
+            let mut world = zoned(balance, [near_ready, near], [far_ready, far]);
+            let kept = stay(&mut world, near, 0..1_000);
+            let part = |ready: usize, all: usize| (1.4 * ready as f64 / all as f64).min(1.0);
+            let (own, others) = (part(near_ready, near), part(far_ready, far));
+            let expected = if own + others < 1.0 { own / (own + others) } else { own };
+            let tolerance = if balance.is_by_key() { 70.0 } else { 1.001 };
+            prop_assert!((kept as f64 - expected * 1_000.0).abs() <= tolerance, "{kept}, {expected} expected");
+        }
+    }
+
+    /// As a zone loses endpoints, a key moves when its own one is gone or it spills over, and never back.
+    #[test]
+    fn a_key_that_spilled_over_stays_there(key in 0_u64..u64::MAX, all in 2_usize..10) {
+        let stays = |ready| stay(&mut zoned(Balance::Hash, [ready, all], [3, 3]), all, key..key + 1) == 1;
+        let kept: Vec<_> = (0..=all).map(stays).collect();
+        prop_assert!(kept.is_sorted() && kept[all] && !kept[0], "{kept:?}");
+    }
+
+    /// Over zones too, one is picked as long as one is left that was not tried.
+    #[test]
+    fn no_zone_is_left_untried(
+        near in (0_usize..4, 0_usize..4),
+        far in (0_usize..4, 1_usize..4),
+        balance in select(Balance::NAMED.map(|(_, balance)| balance).to_vec()),
+        key in 0_u64..100,
+    ) {
+        let (near, far) = ([near.0 % (near.1 + 1), near.1], [far.0 % (far.1 + 1), far.1]);
+        let mut world = zoned(balance, near, far);
+        let mut tried = Vec::new();
+        while let Some(picked) =
+            world.cluster.begin(SERVICE, (key, Session::None), &tried, world.now, &mut world.rng)
+        {
+            prop_assert!(!tried.contains(&picked));
+            tried.push(picked);
+        }
+        prop_assert_eq!(tried.len(), near[0] + far[0]);
+    }
+}
+
+#[test]
+fn a_node_without_a_zone_prefers_none() {
+    let mut world = World::new(0, |_| ());
+    world.cluster.apply(&zones([2, 2], [2, 2]), world.now);
+    assert_eq!(world.spread(8, |_| QUICK), [2, 2, 2, 2]);
+    let mut elsewhere = zoned(Balance::RoundRobin, [0, 0], [4, 4]);
+    assert_eq!(elsewhere.spread(8, |_| QUICK), [2, 2, 2, 2], "and one where nobody else is");
+}
+
+#[test]
+fn weights_say_how_much_of_a_zone_is_left() {
+    let mut world = zoned(Balance::Weighted, [1, 2], [2, 2]);
+    let mut picture = zones([1, 2], [2, 2]);
+    picture.services[0][0].weight = Weight::new(3).expect("a weight");
+    world.cluster.apply(&picture, world.now);
+    assert_eq!(stay(&mut world, 2, 0..100), 100, "three quarters are there");
+    picture.services[0][0].weight = Weight::ONE;
+    picture.services[0][1].weight = Weight::new(3).expect("a weight");
+    world.cluster.apply(&picture, world.now);
+    assert!((34..=36).contains(&stay(&mut world, 2, 0..100)), "a quarter is there");
+}
+
+#[test]
+fn what_was_replaced_is_not_missed() {
+    let mut world = zoned(Balance::RoundRobin, [2, 2], [2, 2]);
+    let mut picture = zones([2, 2], [2, 2]);
+    let leaving = Member { state: EndpointState::Draining, ..picture.services[0][0].clone() };
+    picture.services[0][0].id.incarnation = 1;
+    picture.services[0].extend([leaving.clone(), leaving]);
+    world.cluster.apply(&picture, world.now);
+    let session = Session::None;
+    let mut begin = || world.cluster.begin(SERVICE, (0, session), &[], world.now, &mut world.rng);
+    assert!((0..50).all(|_| begin().is_some_and(|picked| picked.slot < 2)));
+    picture.services[0][0].state = EndpointState::Draining;
+    world.cluster.apply(&picture, world.now);
+    assert!((28..=42).contains(&stay(&mut world, 2, 0..50)), "one that drains and has no other is");
+}
+
+#[test]
+fn slow_start_lends_from_other_zones() {
+    let mut snapshot = snapshot(Balance::RoundRobin);
+    (snapshot.zone, snapshot.services[0].slow_start) = (Some(ZoneId(1)), Duration::from_secs(100));
+    let mut rng = Rng::new(3);
+    let mut cluster = Cluster::new(&snapshot, 1, &mut rng);
+    cluster.apply(&zones([0, 1], [2, 2]), Time::ZERO);
+    let mut world = World { cluster, rng, now: Time::ZERO };
+    world.wait(1_000);
+    world.cluster.apply(&zones([1, 1], [2, 2]), world.now);
+    assert!((50..150).contains(&stay(&mut world, 1, 0..1_000)));
 }

@@ -66,6 +66,7 @@ impl World {
             weight: Weight::ONE,
             state: EndpointState::Ready,
             is_backup: false,
+            zone: None,
         });
         cluster.apply(&Membership { services: std::vec![members.collect()] }, Time::ZERO);
         Self { exchange: Exchange::new(call, facts), cluster, rng, now: Time::ZERO }

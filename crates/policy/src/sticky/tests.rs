@@ -35,6 +35,7 @@ fn member(slot: u16, state: EndpointState) -> Member {
         weight: Weight::ONE,
         state,
         is_backup: false,
+        zone: None,
     }
 }
 

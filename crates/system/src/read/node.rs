@@ -21,6 +21,7 @@ impl Reader<'_> {
         self.expect_token(api, "bind", api_bind);
         Node {
             data: self.path(node, "data"),
+            zone: self.zone(node),
             workers: node.get("workers").map(|_| node.whole("workers")),
             grace: node.duration("grace"),
             admin_listen,

@@ -1,9 +1,6 @@
 //! Reads the services.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-
-use floodway_policy::Weight;
+use floodway_policy::ZoneId;
 use floodway_policy::adaptive::AdaptivePolicy;
 use floodway_policy::admission::{AdmissionPolicy, Limit};
 use floodway_policy::balance::{Balance, HashKey, HashPolicy};
@@ -26,19 +23,15 @@ const RUN_KEYS: [&str; 4] = ["build", "dir", "env", "replicas"];
 /// What the node itself tells a replica.
 const RESERVED: [&str; 4] = ["PORT", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "DAPR_API_TOKEN"];
 
-/// The balances that look at weights.
-const WEIGHED: [Balance; 4] =
-    [Balance::Weighted, Balance::LeastRequests, Balance::PowerOfTwo, Balance::PeakEwma];
-
 impl Reader<'_> {
-    pub(super) fn services(&mut self, file: &Fields) -> Vec<Service> {
+    pub(super) fn services(&mut self, file: &Fields, zone: Option<ZoneId>) -> Vec<Service> {
         let services: Vec<_> =
-            file.objects("services").map(|(key, fields)| self.service(key, fields)).collect();
+            file.objects("services").map(|(key, fields)| self.service(key, fields, zone)).collect();
         self.expect_own_cookies(file, &services);
         services
     }
 
-    fn service(&mut self, key: &Key, fields: &Fields) -> Service {
+    fn service(&mut self, key: &Key, fields: &Fields, zone: Option<ZoneId>) -> Service {
         let source = self.source(key, fields);
         let balance = balance(fields);
         let endpoints = match &source {
@@ -51,6 +44,7 @@ impl Reader<'_> {
             tls: self.service_tls(fields),
             health: self.health(fields),
             weights: self.weights(fields, balance, endpoints),
+            zones: self.zones_of(fields, endpoints, zone),
             backups: self.backups(fields, endpoints),
             source,
             balance: balance.unwrap_or_default(),
@@ -105,31 +99,6 @@ impl Reader<'_> {
             env: self.variables(fields),
             replicas: fields.whole("replicas"),
         })
-    }
-
-    fn addresses(&mut self, fields: &Fields) -> Vec<SocketAddr> {
-        let items = fields.list("at");
-        if let Some(value) =
-            fields.get("at").filter(|value| matches!(&value.kind, Kind::List(items) if items.is_empty()))
-        {
-            let mistake = Mistake::at(value.span, Code::OutOfRange, "a service needs at least one address");
-            self.mistake(mistake.expected("expected addresses such as `10.0.0.4:8080`"));
-        }
-        let mut seen = BTreeSet::new();
-        for item in items {
-            let Some(address) = item.address() else { continue };
-            if address.port() == 0 || address.ip().is_unspecified() {
-                let message = format!("nothing can be sent to `{address}`");
-                let help = "name the IP address and the port where the service listens";
-                self.mistake(Mistake::at(item.span, Code::BadAddress, message).help(help));
-            } else if !seen.insert(address) {
-                let message = format!("the address `{address}` stands here twice");
-                self.mistake(
-                    Mistake::at(item.span, Code::AddressTwice, message).help("remove one of the two"),
-                );
-            }
-        }
-        items.iter().filter_map(Value::address).collect()
     }
 
     fn variables(&mut self, fields: &Fields) -> Vec<(String, String)> {
@@ -208,45 +177,6 @@ impl Reader<'_> {
         }
         HashPolicy { by: by.unwrap_or_default(), bound: hash.whole("bound") }
     }
-
-    fn backups(&mut self, fields: &Fields, endpoints: usize) -> u16 {
-        let backups: u16 = fields.whole("backups");
-        let source = if fields.given("at").is_some() { "at" } else { "replicas" };
-        let is_count_known = fields.get(source).is_some_and(Value::is_known);
-        if let Some(span) = fields.given("backups").filter(|_| is_count_known)
-            && usize::from(backups) >= endpoints
-        {
-            let message =
-                format!("{} of {}", counted(usize::from(backups), "backup"), counted(endpoints, "replica"));
-            let help = "leave at least one that is not a backup";
-            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help(help));
-        }
-        backups
-    }
-
-    fn weights(&mut self, fields: &Fields, balance: Option<Balance>, endpoints: usize) -> Vec<Weight> {
-        let equal = vec![Weight::ONE; endpoints];
-        let Some(span) = fields.given("weights") else { return equal };
-        if balance.is_some_and(|balance| !WEIGHED.contains(&balance)) {
-            let names: Vec<_> = WEIGHED.iter().map(|balance| format!("`{balance}`")).collect();
-            let message = format!("`weights` count only with a `balance` of {}", names.join(", "));
-            let mistake = Mistake::at(span, Code::KeysDisagree, message);
-            self.mistake(mistake.help("add `balance: weighted`, or remove the weights"));
-        }
-        let weights = fields.list("weights");
-        let source = if fields.given("at").is_some() { "at" } else { "replicas" };
-        let is_count_known = fields.get(source).is_some_and(Value::is_known);
-        if let Some(value) = fields.get("weights").filter(|value| value.is_known() && is_count_known)
-            && weights.len() != endpoints
-        {
-            let message =
-                format!("{} for {}", counted(weights.len(), "weight"), counted(endpoints, "replica"));
-            let mistake = Mistake::at(value.span, Code::WeightsCount, message);
-            self.mistake(mistake.expected(format!("expected {}", counted(endpoints, "weight"))));
-        }
-        let weight = |value: &Value| u32::try_from(value.integer().unwrap_or(1)).ok().and_then(Weight::new);
-        weights.iter().map(|value| weight(value).unwrap_or(Weight::ONE)).collect()
-    }
 }
 
 /// `None` where it is not known.
@@ -282,8 +212,4 @@ fn protocol(fields: &Fields) -> Protocol {
 fn balance(fields: &Fields) -> Option<Balance> {
     let name = fields.text("balance");
     Balance::NAMED.iter().find(|(known, _)| *known == name).map(|(_, balance)| *balance)
-}
-
-fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

@@ -29,6 +29,7 @@ system: shop
 node:
   data: .floodway
   workers: 2
+  zone: a
   grace: 0s
   admin: { listen: "127.0.0.1:0", token: "${env:SET}" }
   api: { bind: 127.0.0.1, token: "${env:SET}" }
@@ -48,7 +49,8 @@ services:
     sticky: { cookie: fw-order, ttl: 1h, secret: "0123456789abcdef" }
     slow-start: 30s
     outlier: { consecutive: 5, interval: 10s, volume: 50, slow: 5, time: 10s, time-max: 5m, share: 50, panic: 50 }
-  legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: ["10.0.0.4:8080", "[::1]:80"], balance: weighted, weights: [3, 1], backups: 1, health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
+  weighed: { run: shop weighed, replicas: 2, balance: weighted, weights: [2, 1] }
+  legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: [{ address: "10.0.0.4:8080", zone: a, weight: 3 }, "[::1]:80"], balance: weighted, backups: 1, health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
 gateway:
   listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", tls: true, proxy-protocol: true }]
   tls: { certificates: [{ cert: shop.pem, key: shop.key }], client: { ca: clients.pem, required: true } }
@@ -225,7 +227,8 @@ fn names_every_field_in_the_whole_example() {
                         inner.iter().flat_map(|map| map.as_object().unwrap().values()).collect();
                     missing(object, &items, &path, found);
                 }
-                Shape::OneOrMany { item: Shape::Short(object), .. } => {
+                Shape::OneOrMany { item: Shape::Short(object), .. }
+                | Shape::List { item: Shape::Short(object), .. } => {
                     let items: Vec<_> = inner.iter().flat_map(|list| list.as_array().unwrap()).collect();
                     let whole: Vec<_> = items.into_iter().filter(|item| item.is_object()).collect();
                     missing(object, &whole, &path, found);

@@ -110,6 +110,12 @@ static NODE: Object = Object {
     doc: "The one process that runs the system.",
     fields: &[
         field("data", FILE, Default(".floodway"), "The folder for what must last, relative to the file."),
+        field(
+            "zone",
+            NAME,
+            Optional("no zone is preferred"),
+            "Where it runs, and its replicas with it: replicas `at` addresses in the same zone come first. See [balancing](balancing.md#zones).",
+        ),
         field("workers", integer(1, 1024), Optional("one per core"), "Threads that carry traffic."),
         field(
             "grace",

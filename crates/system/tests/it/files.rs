@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use floodway_policy::ServiceId;
 use floodway_policy::balance::{Balance, HashKey, HashPolicy};
 use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::http_cache::CachePolicy;
@@ -14,6 +13,7 @@ use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
 use floodway_policy::snapshot::CallPolicy;
 use floodway_policy::split::HeaderIs;
 use floodway_policy::sticky::{Names, Secret, StickyPolicy};
+use floodway_policy::{ServiceId, ZoneId};
 use floodway_system::{Code, Mistakes, System, load};
 
 use crate::support::CATALOGUE;
@@ -246,6 +246,36 @@ services:
         names: Names::Number,
     };
     assert_eq!(sticky, [None, Some(all), Some(own)]);
+}
+
+#[test]
+fn replicas_are_where_the_file_says() {
+    let text = b"system: a
+node: { zone: here }
+services:
+  own: { run: own, replicas: 2 }
+  plain: { at: ['127.0.0.1:1'] }
+  some:
+    at:
+      - { address: '127.0.0.1:2', zone: there, weight: 3 }
+      - '127.0.0.1:3'
+      - { address: '127.0.0.1:4', zone: here }
+    balance: least-requests
+";
+    let (_folder, system) = read(text, None);
+    let system = system.map_err(|mistakes| mistakes.to_string()).expect("a good file");
+    assert_eq!(
+        (&system.zones[..], system.compile().zone),
+        (&["here".into(), "there".into()][..], Some(ZoneId(0)))
+    );
+    let [own, plain, some] = &system.services[..] else { panic!("three services") };
+    assert_eq!(own.zones, [Some(ZoneId(0)); 2]);
+    assert_eq!(plain.zones, [None]);
+    assert_eq!(some.zones, [Some(ZoneId(1)), None, Some(ZoneId(0))]);
+    assert_eq!(some.weights.iter().map(|weight| weight.get()).collect::<Vec<_>>(), [3, 1, 1]);
+    let addresses =
+        ["127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4"].map(|text| text.parse().expect("an address"));
+    assert_eq!(some.source, floodway_system::Source::At(addresses.to_vec()));
 }
 
 #[test]

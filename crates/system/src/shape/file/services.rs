@@ -4,9 +4,9 @@ use floodway_policy::balance::Balance;
 use floodway_policy::snapshot::Protocol;
 
 use super::front::SERVICE_TLS;
-use super::{ADDRESS, COMMAND, DURATION, EMPTY, FILE, LITERAL, PAUSE, TEXT, integer};
+use super::{ADDRESS, COMMAND, DURATION, EMPTY, FILE, LITERAL, NAME, PAUSE, TEXT, integer};
 use crate::form::Form;
-use crate::shape::Need::{Default, Optional};
+use crate::shape::Need::{Default, Optional, Required};
 use crate::shape::sticky::STICKY;
 use crate::shape::{Object, Shape, field};
 
@@ -21,6 +21,16 @@ const BALANCES: [&str; Balance::NAMED.len()] = {
         place += 1;
     }
     names
+};
+
+static AT: Object = Object {
+    name: "address of a service",
+    doc: "Where one replica listens. Only an address is short for one with that `address`.",
+    fields: &[
+        field("address", ADDRESS, Required, "The IP address and port."),
+        field("zone", NAME, Optional("none: it is not in the zone of the node"), "Where it is."),
+        field("weight", WEIGHT, Default("1"), "Its weight, as in `weights`; either here or there."),
+    ],
 };
 
 pub(super) static SERVICE: Object = Object {
@@ -41,7 +51,7 @@ pub(super) static SERVICE: Object = Object {
         ),
         field(
             "at",
-            Shape::List { item: &ADDRESS, max: 1000 },
+            Shape::List { item: &Shape::Short(&AT), max: 1000 },
             Optional("`run` must be there"),
             "Where it listens, if it is not ours to start.",
         ),
