@@ -1,93 +1,76 @@
-//! Locks over HTTP.
+//! Locks: what they mean, whatever protocol asks for them.
+
+pub(crate) mod http;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use floodway_blocks::invoke::Body;
+use ::http::StatusCode;
 use floodway_blocks::lock::{Locks, TryLock, Unlock};
-use http::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
 
-use crate::error::{ApiError, answer};
-use crate::server::{Api, Call};
+use crate::error::ApiError;
+use crate::server::Blocks;
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LockRequest {
-    #[serde(default, alias = "resource_id")]
-    resource_id: String,
-    #[serde(default, alias = "lock_owner")]
-    lock_owner: String,
-    #[serde(default, alias = "expiry_in_seconds")]
+/// Who asks for which lock.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) resource: String,
+    pub(crate) owner: String,
+}
+
+/// Takes a lock for so many seconds, if it is free.
+pub(crate) async fn try_lock(
+    blocks: &Blocks,
+    store: &str,
+    claim: &Claim,
     expiry_in_seconds: i32,
-}
-
-/// `fencingToken` is an addition: it grows with every grant, and a store can refuse an older one.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LockAnswer {
-    success: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fencing_token: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct UnlockAnswer {
-    status: u8,
-}
-
-/// POST: 200 with `success`, also where somebody else holds it.
-pub(crate) async fn lock(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
-    let locks = find(api, store)?;
-    let request = read(api, call).await?;
-    let seconds = u64::try_from(request.expiry_in_seconds).ok().filter(|&seconds| seconds > 0);
+) -> Result<TryLock, ApiError> {
+    let locks = find(blocks, store)?;
+    claim.check()?;
+    let seconds = u64::try_from(expiry_in_seconds).ok().filter(|&seconds| seconds > 0);
     let wrong = || ApiError::malformed("ExpiryInSeconds is not positive");
     let ttl = Duration::from_secs(seconds.ok_or_else(wrong)?);
-    let resource = resource(api, &request);
-    let tried = locks.try_lock(&resource, &request.lock_owner, ttl).await;
-    let tried =
-        tried.map_err(|error| ApiError::failed("ERR_TRY_LOCK", "failed to try acquiring lock", &error))?;
-    let fencing_token = match tried {
-        TryLock::Granted(token) => Some(token.0),
-        TryLock::Held => None,
-    };
-    Ok(answer(StatusCode::OK, &LockAnswer { success: fencing_token.is_some(), fencing_token }))
+    let tried = locks.try_lock(&claim.full(blocks), &claim.owner, ttl).await;
+    tried.map_err(|error| ApiError::failed("ERR_TRY_LOCK", "failed to try acquiring lock", &error))
 }
 
-/// POST: 200 with a number: 0 done, 1 no such lock, 2 another's.
-pub(crate) async fn unlock(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
-    let locks = find(api, store)?;
-    let request = read(api, call).await?;
-    let unlocked = locks.unlock(&resource(api, &request), &request.lock_owner).await;
-    let unlocked =
-        unlocked.map_err(|error| ApiError::failed("ERR_UNLOCK", "failed to release lock", &error))?;
-    let status = match unlocked {
+/// Gives a lock back.
+pub(crate) async fn unlock(blocks: &Blocks, store: &str, claim: &Claim) -> Result<Unlock, ApiError> {
+    let locks = find(blocks, store)?;
+    claim.check()?;
+    let unlocked = locks.unlock(&claim.full(blocks), &claim.owner).await;
+    unlocked.map_err(|error| ApiError::failed("ERR_UNLOCK", "failed to release lock", &error))
+}
+
+/// The number that says what became of an unlock.
+pub(crate) const fn status_of(unlocked: Unlock) -> u8 {
+    match unlocked {
         Unlock::Done => 0,
         Unlock::NotHeld => 1,
         Unlock::NotOwner => 2,
-    };
-    Ok(answer(StatusCode::OK, &UnlockAnswer { status }))
-}
-
-async fn read(api: &Api, call: Call) -> Result<LockRequest, ApiError> {
-    let body = api.body(call.request).await?;
-    let unreadable = |error| ApiError::malformed(format!("failed to read the body: {error}"));
-    let request: LockRequest = serde_json::from_slice(&body).map_err(unreadable)?;
-    if request.resource_id.is_empty() {
-        return Err(ApiError::malformed("ResourceId is empty"));
     }
-    if request.lock_owner.is_empty() {
-        return Err(ApiError::malformed("LockOwner is empty"));
+}
+
+// === impl Claim ===
+
+impl Claim {
+    fn check(&self) -> Result<(), ApiError> {
+        if self.resource.is_empty() {
+            return Err(ApiError::malformed("ResourceId is empty"));
+        }
+        if self.owner.is_empty() {
+            return Err(ApiError::malformed("LockOwner is empty"));
+        }
+        Ok(())
     }
-    Ok(request)
+
+    fn full(&self, blocks: &Blocks) -> String {
+        format!("lock||{}||{}", blocks.caller.app, self.resource)
+    }
 }
 
-fn resource(api: &Api, request: &LockRequest) -> String {
-    format!("lock||{}||{}", api.caller.app, request.resource_id)
-}
-
-fn find<'a>(api: &'a Api, store: &str) -> Result<&'a Arc<dyn Locks>, ApiError> {
-    if api.components.locks.is_empty() {
+fn find<'a>(blocks: &'a Blocks, store: &str) -> Result<&'a Arc<dyn Locks>, ApiError> {
+    if blocks.components.locks.is_empty() {
         let message = "lock store is not configured";
         return Err(ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -95,7 +78,7 @@ fn find<'a>(api: &'a Api, store: &str) -> Result<&'a Arc<dyn Locks>, ApiError> {
             message,
         ));
     }
-    api.components.locks.get(store).ok_or_else(|| {
+    blocks.components.locks.get(store).ok_or_else(|| {
         let message = format!("lock store {store} not found");
         ApiError::new(StatusCode::BAD_REQUEST, "ERR_LOCK_STORE_NOT_FOUND", message)
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,13 +54,19 @@ pub struct ServerOptions {
     pub transaction_mismatch: StatusCode,
 }
 
+/// What the operations of blocks need, by whatever protocol they are asked for.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    pub(crate) caller: Caller,
+    pub(crate) components: Arc<Components>,
+    pub(crate) options: ServerOptions,
+}
+
 /// What a request's answer may need.
 #[derive(Debug)]
 pub(crate) struct Api {
-    pub(crate) caller: Caller,
-    pub(crate) components: Arc<Components>,
+    pub(crate) blocks: Blocks,
     pub(crate) invoke: Rc<dyn Invoke>,
-    pub(crate) options: ServerOptions,
 }
 
 /// A request whose path was read.
@@ -107,7 +114,7 @@ pub async fn serve(
     options: ServerOptions,
     shutdown: CancellationToken,
 ) {
-    let api = Rc::new(Api { caller, components, invoke, options });
+    let api = Rc::new(Api { blocks: Blocks { caller, components, options }, invoke });
     let mut connections = JoinSet::new();
     loop {
         let has_room = connections.len() < api.options.connections_max;
@@ -183,6 +190,14 @@ async fn connection(api: Rc<Api>, stream: TcpStream, peer: SocketAddr, shutdown:
 
 // === impl Api ===
 
+impl Deref for Api {
+    type Target = Blocks;
+
+    fn deref(&self) -> &Blocks {
+        &self.blocks
+    }
+}
+
 impl Api {
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         if !self.may_call(&request) {
@@ -214,22 +229,24 @@ impl Api {
             ["v1.0", "healthz", "outbound"] if reads => Ok(no_content()),
             ["v1.0", "metadata"] if reads => Ok(metadata::metadata(self)),
             ["v1.0", "metadata", key] if puts => metadata::extend(self, key, call).await,
-            ["v1.0", "state", store] if writes => state::save(self, store, call).await,
-            ["v1.0", "state", store, "bulk"] if writes => state::bulk(self, store, call).await,
-            ["v1.0", "state", store, "transaction"] if writes => state::transact(self, store, call).await,
-            ["v1.0", "state", store, key] if reads => state::read(self, store, key).await,
-            ["v1.0", "state", store, key] if deletes => state::delete(self, store, key, &call).await,
+            ["v1.0", "state", store] if writes => state::http::save(self, store, call).await,
+            ["v1.0", "state", store, "bulk"] if writes => state::http::bulk(self, store, call).await,
+            ["v1.0", "state", store, "transaction"] if writes => {
+                state::http::transact(self, store, call).await
+            }
+            ["v1.0", "state", store, key] if reads => state::http::read(self, store, key).await,
+            ["v1.0", "state", store, key] if deletes => state::http::delete(self, store, key, &call).await,
             ["v1.0" | "v1.0-alpha1", "publish", "bulk", topics, ref topic @ ..] if writes => {
-                publish::bulk(self, topics, &topic.join("/"), call).await
+                publish::http::bulk(self, topics, &topic.join("/"), call).await
             }
             ["v1.0", "publish", topics, ref topic @ ..] if writes => {
-                publish::publish(self, topics, &topic.join("/"), call).await
+                publish::http::publish(self, topics, &topic.join("/"), call).await
             }
             ["v1.0" | "v1.0-alpha1", "jobs", name] if posts => jobs::http::post(self, name, call).await,
             ["v1.0" | "v1.0-alpha1", "jobs", name] if reads => jobs::http::get(self, name).await,
             ["v1.0" | "v1.0-alpha1", "jobs", name] if deletes => jobs::http::delete(self, name).await,
-            ["v1.0-alpha1", "lock", store] if posts => lock::lock(self, store, call).await,
-            ["v1.0-alpha1", "unlock", store] if posts => lock::unlock(self, store, call).await,
+            ["v1.0-alpha1", "lock", store] if posts => lock::http::lock(self, store, call).await,
+            ["v1.0-alpha1", "unlock", store] if posts => lock::http::unlock(self, store, call).await,
             _ => invoke::invoke(self, call.request, peer).await,
         }
     }

@@ -1,190 +1,134 @@
-//! State over HTTP.
+//! State: what its operations mean, whatever protocol asks for them.
 
+pub(crate) mod http;
 mod transaction;
 
 use std::time::Duration;
 
+use ::http::StatusCode;
+use base64::DecodeError;
 use bytes::Bytes;
-use floodway_blocks::invoke::Body;
 use floodway_blocks::state::{Change, Effect, Etag, Item, Precondition, WriteError};
-use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH};
-use http::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::clock;
+use crate::cloud_event;
 use crate::components::StoreComponent;
-use crate::error::{ApiError, answer, no_content};
-use crate::path::{self, Metadata};
-use crate::server::{Api, Call};
+use crate::error::ApiError;
+use crate::path::Metadata;
+use crate::server::Blocks;
 
-pub(crate) use self::transaction::transact;
+pub(crate) use self::transaction::{Operation, transact};
 
-const EXPIRES: HeaderName = HeaderName::from_static("metadata.ttlexpiretime");
 /// Separates the app from the key, so a key cannot hold it.
 const SEPARATOR: &str = "||";
-const FIRST_WRITE: &str = "first-write";
 
-#[derive(Debug, Deserialize)]
-struct SaveItem {
-    key: String,
-    #[serde(default)]
-    value: Option<Box<RawValue>>,
-    #[serde(default)]
-    etag: Option<String>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-    #[serde(default)]
-    options: Option<Options>,
-    #[serde(default, rename = "contentType")]
-    content_type: Option<String>,
+/// A value that is to be stored under a key.
+#[derive(Debug)]
+pub(crate) struct Upsert {
+    pub(crate) key: String,
+    pub(crate) value: Value,
+    pub(crate) etag: Option<String>,
+    /// Without an etag, it is stored only where there is no value.
+    pub(crate) is_first_write: bool,
+    /// How long it lives; for ever where there is none.
+    pub(crate) ttl: Option<Duration>,
+    /// What is said of it alone, not of all that its request is about.
+    pub(crate) metadata: Metadata,
+    /// What the value is, for those who are told of it.
+    pub(crate) content_type: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Options {
-    #[serde(default)]
-    concurrency: Option<String>,
-    #[serde(default)]
-    consistency: Option<String>,
+/// A value, as its protocol writes it.
+#[derive(Debug)]
+pub(crate) enum Value {
+    /// JSON, with the digits of its numbers. None is `null`.
+    Json(Option<Box<RawValue>>),
+    /// Any bytes.
+    Bytes(Bytes),
 }
 
-#[derive(Debug, Deserialize)]
-struct BulkRequest {
-    #[serde(default)]
-    keys: Vec<String>,
+/// A key that is to be emptied.
+#[derive(Debug)]
+pub(crate) struct Removal {
+    pub(crate) key: String,
+    pub(crate) etag: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct BulkItem<'a> {
-    key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    etag: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<Metadata>,
-}
-
-/// GET one key: 200 with the value, 204 where there is none.
-pub(crate) async fn read(api: &Api, store: &str, key: &str) -> Result<Response<Body>, ApiError> {
-    let component = find(api, store)?;
-    let key = full_key(api, store, key)?;
+/// The value of a key, if there is one.
+pub(crate) async fn read(blocks: &Blocks, store: &str, key: &str) -> Result<Option<Item>, ApiError> {
+    let component = find(blocks, store)?;
+    let key = full_key(blocks, store, key)?;
     let found = component.store.get(&key).await;
-    let failed =
-        |error| ApiError::failed("ERR_STATE_GET", &format!("fail to get {key} from {store}"), &error);
-    let Some(item) = found.map_err(failed)? else { return Ok(no_content()) };
-    let mut response = Response::new(Body::full(item.value));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    insert_text(headers, ETAG, &item.etag.0);
-    if let Some(expires) = item.expires.and_then(clock::rfc3339) {
-        insert_text(headers, EXPIRES, &expires);
-    }
-    Ok(response)
+    found.map_err(|error| {
+        ApiError::failed("ERR_STATE_GET", &format!("fail to get {key} from {store}"), &error)
+    })
 }
 
-/// POST an array of items: each stands alone; 204 when all were stored.
-pub(crate) async fn save(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
-    let component = find(api, store)?;
-    let body = api.body(call.request).await?;
-    let items: Vec<SaveItem> = parse(&body)?;
-    if items.is_empty() {
-        return Ok(no_content());
-    }
-    let changes = items.into_iter().map(|item| upsert(api, store, item, &call.metadata));
-    let changes = changes.collect::<Result<Vec<_>, _>>()?;
-    let verdicts = component.store.write_each(changes).await;
-    first_error("ERR_STATE_SAVE", &format!("failed saving state in state store {store}"), verdicts)
-}
-
-/// DELETE one key: 204 also where there was none.
-pub(crate) async fn delete(
-    api: &Api,
+/// The values of keys, in their order.
+pub(crate) async fn read_many(
+    blocks: &Blocks,
     store: &str,
-    key: &str,
-    call: &Call,
-) -> Result<Response<Body>, ApiError> {
-    let component = find(api, store)?;
-    let etag = call.request.headers().get(IF_MATCH).and_then(|etag| etag.to_str().ok());
-    let etag = etag.map(|etag| etag.trim_matches('"'));
-    // A removal has no first write: without an etag there is nothing to compare.
-    let precondition = precondition(etag, None);
-    let change = Change { key: full_key(api, store, key)?, effect: Effect::Delete, precondition };
-    let verdicts = component.store.write_each(vec![change]).await;
-    first_error("ERR_STATE_DELETE", &format!("failed deleting state with key {key}"), verdicts)
-}
-
-/// POST keys: 200 with an item for each, in their order.
-pub(crate) async fn bulk(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
-    let component = find(api, store)?;
-    let body = api.body(call.request).await?;
-    let BulkRequest { keys } = parse(&body)?;
-    let full = keys.iter().map(|key| full_key(api, store, key)).collect::<Result<Vec<_>, _>>()?;
+    keys: &[String],
+) -> Result<Vec<Option<Item>>, ApiError> {
+    let component = find(blocks, store)?;
+    let full = keys.iter().map(|key| full_key(blocks, store, key)).collect::<Result<Vec<_>, _>>()?;
     let found = component.store.get_many(&full).await;
-    let failed = |error| ApiError::failed("ERR_STATE_BULK_GET", "fail to bulk get", &error);
-    let found = found.map_err(failed)?;
-    let items: Vec<BulkItem<'_>> = keys.iter().zip(found).map(|(key, item)| bulk_item(key, item)).collect();
-    Ok(answer(StatusCode::OK, &items))
+    found.map_err(|error| ApiError::failed("ERR_STATE_BULK_GET", "fail to bulk get", &error))
 }
 
-fn upsert(api: &Api, store: &str, item: SaveItem, request: &Metadata) -> Result<Change, ApiError> {
-    let mut metadata = item.metadata.clone().unwrap_or_default();
-    metadata.extend(request.iter().map(|(name, value)| (name.clone(), value.clone())));
-    let ttl: Option<Duration> = path::ttl(&metadata)?;
-    let value = Bytes::copy_from_slice(value_of(&item).as_bytes());
-    let options = item.options.unwrap_or_default();
-    one_of("concurrency", options.concurrency.as_deref(), [FIRST_WRITE, "last-write"])?;
-    one_of("consistency", options.consistency.as_deref(), ["eventual", "strong"])?;
-    let precondition = precondition(item.etag.as_deref(), options.concurrency.as_deref());
-    Ok(Change { key: full_key(api, store, &item.key)?, effect: Effect::Put { value, ttl }, precondition })
+/// Stores values; each stands alone. The first that was not stored is the error.
+pub(crate) async fn save(blocks: &Blocks, store: &str, items: Vec<Upsert>) -> Result<(), ApiError> {
+    let component = find(blocks, store)?;
+    let changes = items.into_iter().map(|item| upsert(blocks, store, item)).collect::<Result<_, _>>()?;
+    let what = format!("failed saving state in state store {store}");
+    write_each(component, changes, "ERR_STATE_SAVE", &what).await
 }
 
-fn removal(api: &Api, store: &str, item: &SaveItem) -> Result<Change, ApiError> {
-    let precondition = precondition(item.etag.as_deref(), None);
-    Ok(Change { key: full_key(api, store, &item.key)?, effect: Effect::Delete, precondition })
+/// Empties keys; each stands alone. It is no error where there was nothing.
+pub(crate) async fn delete(blocks: &Blocks, store: &str, items: Vec<Removal>) -> Result<(), ApiError> {
+    let component = find(blocks, store)?;
+    let keys: Vec<_> = items.iter().map(|item| item.key.clone()).collect();
+    let changes = items.into_iter().map(|item| removal(blocks, store, item)).collect::<Result<_, _>>()?;
+    let what = format!("failed deleting state with key {}", keys.join(", "));
+    write_each(component, changes, "ERR_STATE_DELETE", &what).await
 }
 
-/// The value as it was written: numbers keep their digits.
-fn value_of(item: &SaveItem) -> &str {
-    item.value.as_deref().map_or("null", RawValue::get)
-}
-
-/// A word that is not known is refused: a wish for safety must not be passed over. None is none.
-fn one_of(what: &str, word: Option<&str>, known: [&str; 2]) -> Result<(), ApiError> {
-    match word {
-        None | Some("") => Ok(()),
-        Some(word) if known.contains(&word) => Ok(()),
-        Some(word) => Err(ApiError::malformed(format!("unrecognized {what} value {word}"))),
+async fn write_each(
+    component: &StoreComponent,
+    changes: Vec<Change>,
+    code: &'static str,
+    what: &str,
+) -> Result<(), ApiError> {
+    if changes.is_empty() {
+        return Ok(());
     }
+    let verdicts = component.store.write_each(changes).await;
+    let failed = |error: WriteError| ApiError::write(code, what, &error, StatusCode::CONFLICT);
+    verdicts.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(failed(error)))
 }
 
-fn precondition(etag: Option<&str>, concurrency: Option<&str>) -> Precondition {
+fn upsert(blocks: &Blocks, store: &str, item: Upsert) -> Result<Change, ApiError> {
+    let precondition = precondition(item.etag, item.is_first_write);
+    let key = full_key(blocks, store, &item.key)?;
+    let effect = Effect::Put { value: item.value.into_stored(), ttl: item.ttl };
+    Ok(Change { key, effect, precondition })
+}
+
+/// A removal has no first write: without an etag there is nothing to compare.
+fn removal(blocks: &Blocks, store: &str, item: Removal) -> Result<Change, ApiError> {
+    let key = full_key(blocks, store, &item.key)?;
+    Ok(Change { key, effect: Effect::Delete, precondition: precondition(item.etag, false) })
+}
+
+fn precondition(etag: Option<String>, is_first_write: bool) -> Precondition {
     match etag.filter(|etag| !etag.is_empty()) {
-        Some(etag) => Precondition::Matches(Etag(etag.to_owned())),
-        None if concurrency == Some(FIRST_WRITE) => Precondition::Absent,
+        Some(etag) => Precondition::Matches(Etag(etag)),
+        None if is_first_write => Precondition::Absent,
         None => Precondition::None,
     }
 }
 
-fn bulk_item(key: &str, item: Option<Item>) -> BulkItem<'_> {
-    let Some(item) = item else { return BulkItem { key, data: None, etag: None, metadata: None } };
-    let expires = item.expires.and_then(clock::rfc3339);
-    BulkItem {
-        key,
-        data: Some(raw(&item.value)),
-        etag: Some(item.etag.0),
-        metadata: expires.map(|expires| Metadata::from([("ttlExpireTime".to_owned(), expires)])),
-    }
-}
-
-/// A stored value as JSON; one that is none (it did not come over HTTP) as a JSON text.
-fn raw(value: &Bytes) -> Box<RawValue> {
-    let text = String::from_utf8_lossy(value);
-    let quoted = || serde_json::value::to_raw_value(&*text).expect("a text is JSON");
-    RawValue::from_string(text.clone().into_owned()).unwrap_or_else(|_| quoted())
-}
-
-fn full_key(api: &Api, store: &str, key: &str) -> Result<String, ApiError> {
+fn full_key(blocks: &Blocks, store: &str, key: &str) -> Result<String, ApiError> {
     if key.is_empty() {
         return Err(ApiError::malformed("\"key\" is a required field"));
     }
@@ -193,41 +137,46 @@ fn full_key(api: &Api, store: &str, key: &str) -> Result<String, ApiError> {
         let error = ApiError::malformed(message).rich("DAPR_STATE_ILLEGAL_KEY", &[]);
         return Err(error.about("state", store).in_field(key));
     }
-    Ok(format!("{}{SEPARATOR}{key}", api.caller.app))
+    Ok(format!("{}{SEPARATOR}{key}", blocks.caller.app))
 }
 
-fn find<'a>(api: &'a Api, store: &str) -> Result<&'a StoreComponent, ApiError> {
-    let known = [("appID", &*api.caller.app)];
-    if api.components.stores.is_empty() {
+fn find<'a>(blocks: &'a Blocks, store: &str) -> Result<&'a StoreComponent, ApiError> {
+    let known = [("appID", &*blocks.caller.app)];
+    if blocks.components.stores.is_empty() {
         let message = format!("state store {store} is not configured");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let error = ApiError::new(status, "ERR_STATE_STORE_NOT_CONFIGURED", message);
         return Err(error.rich("DAPR_STATE_NOT_CONFIGURED", &known));
     }
-    api.components.stores.get(store).ok_or_else(|| {
+    blocks.components.stores.get(store).ok_or_else(|| {
         let message = format!("state store {store} is not found");
         ApiError::new(StatusCode::BAD_REQUEST, "ERR_STATE_STORE_NOT_FOUND", message)
             .rich("DAPR_STATE_NOT_FOUND", &known)
     })
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::malformed(format!("failed to read the body: {error}")))
-}
+// === impl Value ===
 
-fn first_error(
-    code: &'static str,
-    what: &str,
-    verdicts: Vec<Result<(), WriteError>>,
-) -> Result<Response<Body>, ApiError> {
-    match verdicts.into_iter().find_map(Result::err) {
-        None => Ok(no_content()),
-        Some(error) => Err(ApiError::write(code, what, &error, StatusCode::CONFLICT)),
+impl Value {
+    /// As it is stored: JSON as it was written.
+    fn into_stored(self) -> Bytes {
+        match self {
+            Self::Json(json) => Bytes::copy_from_slice(text_of(json.as_deref()).as_bytes()),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+
+    /// What it stands for, as a payload of this type.
+    fn payload(&self, content_type: &str) -> Result<Bytes, DecodeError> {
+        match self {
+            Self::Json(json) => {
+                cloud_event::payload_of(json.as_deref().unwrap_or(RawValue::NULL), content_type)
+            }
+            Self::Bytes(bytes) => Ok(bytes.clone()),
+        }
     }
 }
 
-fn insert_text(headers: &mut http::HeaderMap, name: HeaderName, text: &str) {
-    let value = HeaderValue::from_str(text).expect("etags and times are plain text");
-    headers.insert(name, value);
+fn text_of(json: Option<&RawValue>) -> &str {
+    json.map_or("null", RawValue::get)
 }

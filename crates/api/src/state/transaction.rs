@@ -2,32 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use floodway_blocks::invoke::Body;
 use floodway_blocks::state::{Outbound, Transaction};
-use http::header::HeaderMap;
-use http::{Response, StatusCode};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use http::StatusCode;
 
-use super::{SaveItem, find, parse, removal, upsert};
+use super::{Removal, Upsert, Value, find, removal, upsert};
 use crate::cloud_event::{self, Draft, Trace};
 use crate::components::Outbox;
-use crate::error::{ApiError, no_content};
+use crate::error::ApiError;
 use crate::path::{self, Metadata};
-use crate::server::{Api, Call};
+use crate::server::Blocks;
 
-#[derive(Debug, Deserialize)]
-struct TransactionRequest {
-    #[serde(default)]
-    operations: Vec<Operation>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Operation {
-    operation: String,
-    request: SaveItem,
+/// One step of a transaction.
+#[derive(Debug)]
+pub(crate) enum Operation {
+    /// Stores a value.
+    Upsert(Upsert),
+    /// Empties a key.
+    Delete(Removal),
 }
 
 /// Where the messages of a transaction go, and what they know of it.
@@ -37,32 +28,36 @@ struct Publication<'a> {
     outbox: &'a Outbox,
     trace: Trace<'a>,
     /// Messages in the place of values, by key.
-    projections: BTreeMap<String, SaveItem>,
+    projections: BTreeMap<String, Upsert>,
 }
 
-const UPSERT: &str = "upsert";
 /// Marks an operation that is only a message, in the place of the value that the same key gets.
 const PROJECTION: &str = "outbox.projection";
 
-/// POST operations: all in order, or none; with an outbox their messages too.
-pub(crate) async fn transact(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
-    let component = find(api, store)?;
-    let headers = call.request.headers().clone();
-    let body = api.body(call.request).await?;
-    let request: TransactionRequest = parse(&body)?;
-    check_count(request.operations.len(), api.options.operations_max, store)?;
-    let mut metadata = request.metadata.unwrap_or_default();
-    metadata.extend(call.metadata);
-    let outbox = component.outbox.as_ref();
-    let transaction = compose(api, store, outbox, request.operations, &metadata, &headers)?;
+/// Does all operations in order, or none; on a store with an outbox their messages leave with them.
+pub(crate) async fn transact(
+    blocks: &Blocks,
+    store: &str,
+    operations: Vec<Operation>,
+    trace: Trace<'_>,
+) -> Result<(), ApiError> {
+    let component = find(blocks, store)?;
+    check_count(operations.len(), blocks.options.operations_max, store)?;
+    let transaction = compose(blocks, store, component.outbox.as_ref(), operations, trace)?;
     if transaction.changes.is_empty() {
-        return Ok(no_content());
+        return Ok(());
     }
-    let mismatch = api.options.transaction_mismatch;
+    let mismatch = blocks.options.transaction_mismatch;
     let what = "error while executing state transaction";
     let failed = |error| ApiError::write("ERR_STATE_TRANSACTION", what, &error, mismatch);
-    component.store.transact(transaction).await.map_err(failed)?;
-    Ok(no_content())
+    component.store.transact(transaction).await.map_err(failed)
+}
+
+/// An operation that is neither of the two.
+pub(crate) fn unsupported(operation: &str) -> ApiError {
+    let message = format!("operation type {operation} not supported");
+    let code = "ERR_NOT_SUPPORTED_STATE_OPERATION";
+    ApiError::new(StatusCode::BAD_REQUEST, code, message)
 }
 
 fn check_count(count: usize, most: usize, store: &str) -> Result<(), ApiError> {
@@ -80,34 +75,30 @@ fn check_count(count: usize, most: usize, store: &str) -> Result<(), ApiError> {
 
 /// The changes of a transaction, and a message for each value that is set on a store with an outbox.
 fn compose(
-    api: &Api,
+    blocks: &Blocks,
     store: &str,
     outbox: Option<&Outbox>,
     mut operations: Vec<Operation>,
-    metadata: &Metadata,
-    headers: &HeaderMap,
+    trace: Trace<'_>,
 ) -> Result<Transaction, ApiError> {
     let publication = outbox.map(|outbox| {
         let projected = operations.extract_if(.., |operation| operation.is_projection());
-        let projections = projected.map(|operation| (operation.request.key.clone(), operation.request));
-        let (app, trace, projections) = (&*api.caller.app, Trace::of(headers), projections.collect());
-        Publication { app, outbox, trace, projections }
+        let projections = projected.filter_map(|operation| match operation {
+            Operation::Upsert(item) => Some((item.key.clone(), item)),
+            Operation::Delete(_) => None,
+        });
+        Publication { app: &blocks.caller.app, outbox, trace, projections: projections.collect() }
     });
     let mut transaction = Transaction::default();
-    for Operation { operation, request } in operations {
-        let change = match operation.as_str() {
-            UPSERT => {
+    for operation in operations {
+        let change = match operation {
+            Operation::Upsert(item) => {
                 if let Some(publication) = &publication {
-                    transaction.outbox.push(publication.message(&request)?);
+                    transaction.outbox.push(publication.message(&item)?);
                 }
-                upsert(api, store, request, metadata)?
+                upsert(blocks, store, item)?
             }
-            "delete" => removal(api, store, &request)?,
-            other => {
-                let message = format!("operation type {other} not supported");
-                let code = "ERR_NOT_SUPPORTED_STATE_OPERATION";
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, code, message));
-            }
+            Operation::Delete(item) => removal(blocks, store, item)?,
         };
         transaction.changes.push(change);
     }
@@ -118,20 +109,21 @@ fn compose(
 
 impl Operation {
     fn is_projection(&self) -> bool {
-        let metadata = self.request.metadata.as_ref();
-        self.operation == UPSERT && metadata.is_some_and(|metadata| path::is_on(metadata, PROJECTION))
+        match self {
+            Self::Upsert(item) => path::is_on(&item.metadata, PROJECTION),
+            Self::Delete(_) => false,
+        }
     }
 }
 
 // === impl Publication ===
 
 impl Publication<'_> {
-    fn message(&self, item: &SaveItem) -> Result<Outbound, ApiError> {
+    fn message(&self, item: &Upsert) -> Result<Outbound, ApiError> {
         let shown = self.projections.get(&item.key).unwrap_or(item);
         let metadata = overrides([item, shown]);
         let content_type = content_type_of(shown);
-        let value = shown.value.as_deref().unwrap_or(RawValue::NULL);
-        let payload = cloud_event::payload_of(value, content_type).map_err(|error| {
+        let payload = shown.value.payload(content_type).map_err(|error| {
             ApiError::malformed(format!("the value of {} is no base64: {error}", shown.key))
         })?;
         let Outbox { topics, topic } = self.outbox.clone();
@@ -145,18 +137,19 @@ impl Publication<'_> {
 
 /// What operations say of their event. Nothing else in their metadata concerns the message: a value that
 /// expires does not make its message expire.
-fn overrides(items: [&SaveItem; 2]) -> Metadata {
-    let all = items.into_iter().filter_map(|item| item.metadata.as_ref()).flatten();
+fn overrides(items: [&Upsert; 2]) -> Metadata {
+    let all = items.into_iter().flat_map(|item| &item.metadata);
     let events = all.filter(|(name, _)| name.to_ascii_lowercase().starts_with("cloudevent."));
     events.map(|(name, text)| (name.clone(), text.clone())).collect()
 }
 
-/// A value that came over HTTP is JSON, unless it says otherwise.
-fn content_type_of(item: &SaveItem) -> &str {
-    let property = |name| path::property(item.metadata.as_ref()?, name);
+/// A value that came as JSON is that, unless it says otherwise; any other says what it is, or is text.
+fn content_type_of(item: &Upsert) -> &str {
+    let property = |name| path::property(&item.metadata, name);
     let named = item.content_type.as_deref().or_else(|| property("contentType"));
-    named
-        .or_else(|| property("datacontenttype"))
-        .filter(|name| !name.is_empty())
-        .unwrap_or("application/json")
+    let named = named.or_else(|| property("datacontenttype")).filter(|name| !name.is_empty());
+    named.unwrap_or(match item.value {
+        Value::Json(_) => "application/json",
+        Value::Bytes(_) => "",
+    })
 }
