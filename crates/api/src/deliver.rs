@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::components::{Components, TopicsComponent};
-use crate::server::{API_TOKEN, log_panic};
+use crate::listen::log_panic;
+use crate::server::API_TOKEN;
 use crate::subscription::{self, Subscription};
 use perform::{Post, Settled};
 

@@ -9,7 +9,7 @@ use floodway_blocks::state::WriteError;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// An answer that is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,19 @@ pub(crate) struct ApiError {
     pub(crate) code: &'static str,
     pub(crate) message: String,
     /// What the rich shape adds; empty for the simple one.
-    details: Vec<Value>,
+    pub(crate) details: Vec<Detail>,
     pub(crate) retry_after: Option<Duration>,
+}
+
+/// One thing more that is known of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Why, and what else is known.
+    Info { reason: &'static str, known: Vec<(String, String)> },
+    /// The component that it is about, by its kind and name.
+    Resource { kind: String, name: String },
+    /// The field of the request that is wrong.
+    Field(String),
 }
 
 #[derive(Serialize)]
@@ -27,9 +38,12 @@ struct Shape<'a> {
     #[serde(rename = "errorCode")]
     code: &'a str,
     message: &'a str,
-    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
-    details: &'a [Value],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    details: Vec<Value>,
 }
+
+/// Whose errors these are, in the words of [`Detail::Info`].
+pub(crate) const DOMAIN: &str = "dapr.io";
 
 const MALFORMED: &str = "ERR_MALFORMED_REQUEST";
 const ERROR_INFO: &str = "type.googleapis.com/google.rpc.ErrorInfo";
@@ -51,30 +65,20 @@ impl ApiError {
 
     /// The same in the rich shape: why, and what else is known.
     pub(crate) fn rich(mut self, reason: &'static str, known: &[(&str, &str)]) -> Self {
-        let known: Map<_, _> = known.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
-        let mut info = json!({ "@type": ERROR_INFO, "domain": "dapr.io", "reason": reason });
-        if !known.is_empty() {
-            info["metadata"] = Value::Object(known);
-        }
-        self.details.push(info);
+        let known = known.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        self.details.push(Detail::Info { reason, known });
         self
     }
 
     /// The same in the rich shape, and what it is about: a component, by its kind and name.
     pub(crate) fn about(mut self, kind: &str, name: &str) -> Self {
-        let description = &self.message;
-        let info = json!({
-            "@type": RESOURCE_INFO, "resource_type": kind, "resource_name": name, "owner": "",
-            "description": description,
-        });
-        self.details.push(info);
+        self.details.push(Detail::Resource { kind: kind.to_owned(), name: name.to_owned() });
         self
     }
 
     /// The same in the rich shape, and which field of the request is wrong.
     pub(crate) fn in_field(mut self, field: &str) -> Self {
-        let violation = json!({ "field": field, "description": self.message });
-        self.details.push(json!({ "@type": BAD_REQUEST, "field_violations": [violation] }));
+        self.details.push(Detail::Field(field.to_owned()));
         self
     }
 
@@ -110,15 +114,44 @@ impl ApiError {
         Self::new(status, code, format!("{what}: {error}"))
     }
 
+    fn shape(&self) -> Shape<'_> {
+        let details = self.details.iter().map(|detail| detail.to_json(&self.message)).collect();
+        Shape { code: self.code, message: &self.message, details }
+    }
+
     pub(crate) fn into_response(self) -> Response<Body> {
-        let shape = Shape { code: self.code, message: &self.message, details: &self.details };
-        let mut response = answer(self.status, &shape);
+        let mut response = answer(self.status, &self.shape());
         if let Some(after) = self.retry_after {
             // Whole seconds, rounded up: none at all would be no pause.
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response
+    }
+}
+
+// === impl Detail ===
+
+impl Detail {
+    /// In the form of the JSON of its protobuf type.
+    fn to_json(&self, message: &str) -> Value {
+        match self {
+            Self::Info { reason, known } => {
+                let mut info = json!({ "@type": ERROR_INFO, "domain": DOMAIN, "reason": reason });
+                if !known.is_empty() {
+                    info["metadata"] = known.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
+                }
+                info
+            }
+            Self::Resource { kind, name } => json!({
+                "@type": RESOURCE_INFO, "resource_type": kind, "resource_name": name, "owner": "",
+                "description": message,
+            }),
+            Self::Field(field) => {
+                let violation = json!({ "field": field, "description": message });
+                json!({ "@type": BAD_REQUEST, "field_violations": [violation] })
+            }
+        }
     }
 }
 
@@ -161,8 +194,7 @@ mod tests {
     use std::sync::Arc;
 
     fn of(error: &ApiError) -> Value {
-        serde_json::to_value(Shape { code: error.code, message: &error.message, details: &error.details })
-            .unwrap()
+        serde_json::to_value(error.shape()).unwrap()
     }
 
     #[test]

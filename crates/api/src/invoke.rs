@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use floodway_blocks::invoke::{Body, InvokeError};
 use http::header::{
-    AUTHORIZATION, CONNECTION, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -20,10 +20,10 @@ use percent_encoding::percent_decode_str;
 use crate::error::ApiError;
 use crate::server::{API_TOKEN, Api, discard};
 
-const APP_ID: HeaderName = HeaderName::from_static("dapr-app-id");
+pub(crate) const APP_ID: HeaderName = HeaderName::from_static("dapr-app-id");
 const CALLER: HeaderName = HeaderName::from_static("dapr-caller-app-id");
 const CALLER_NAMESPACE: HeaderName = HeaderName::from_static("dapr-caller-namespace");
-const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
+pub(crate) const CALLEE: HeaderName = HeaderName::from_static("dapr-callee-app-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Those that belong to one connection (RFC 9110 §7.6.1), beside the ones that `Connection` names.
@@ -100,20 +100,38 @@ pub(crate) async fn invoke(
         discard(request.into_body(), limit.saturating_mul(2)).await;
         return Err(too_large(limit));
     }
-    // `app.namespace` names the app too: a node has one namespace.
-    let app = if api.invoke.knows(&target) { &target } else { target.split('.').next().unwrap_or_default() };
     let (mut head, body) = request.into_parts();
     head.uri = callee_uri(&method_path, head.uri.query())?;
-    introduce(&mut head.headers, &api.caller.app, app, peer)?;
     let (body, is_too_large) = limited(body, limit);
-    match api.invoke.invoke(app, Request::from_parts(head, body)).await {
-        Ok(mut response) => {
-            strip_hop_by_hop(response.headers_mut());
-            Ok(response)
-        }
+    match call(api, &target, Request::from_parts(head, body), peer).await {
         Err(_broken_off) if is_too_large.get() => Err(too_large(limit)),
-        Err(error) => Err(failed(&target, &error)),
+        answered => answered,
     }
+}
+
+/// Sends a request, whose URI is the callee's, to a replica of an app. `peer` is where the caller asked from.
+pub(crate) async fn call(
+    api: &Api,
+    target: &str,
+    mut request: Request<Body>,
+    peer: IpAddr,
+) -> Result<Response<Body>, ApiError> {
+    // `app.namespace` names the app too: a node has one namespace.
+    let app = if api.invoke.knows(target) { target } else { target.split('.').next().unwrap_or_default() };
+    let is_grpc = is_grpc(request.headers());
+    introduce(request.headers_mut(), &api.caller.app, app, peer)?;
+    if is_grpc {
+        // Its status is in the trailers, so they must be welcome on every hop.
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    }
+    let mut response = api.invoke.invoke(app, request).await.map_err(|error| failed(target, &error))?;
+    strip_hop_by_hop(response.headers_mut());
+    Ok(response)
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    content_type.starts_with(b"application/grpc")
 }
 
 /// A body that breaks off beyond the limit, and whether it did.
@@ -138,7 +156,7 @@ fn failed(target: &str, error: &InvokeError) -> ApiError {
 }
 
 /// The method path cleaned of empty, `.` and `..` segments, with the query.
-fn callee_uri(path: &str, query: Option<&str>) -> Result<Uri, ApiError> {
+pub(crate) fn callee_uri(path: &str, query: Option<&str>) -> Result<Uri, ApiError> {
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment.replace("%2e", ".").replace("%2E", ".").as_str() {

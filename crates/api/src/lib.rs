@@ -1,5 +1,5 @@
-//! The block API: what a service asks of Floodway, over HTTP as Dapr's SDKs speak it, and the deliveries
-//! of messages and jobs to services.
+//! The block API: what a service asks of Floodway, over HTTP and gRPC as Dapr's SDKs speak them, and the
+//! deliveries of messages and jobs to services.
 //!
 //! Each replica has a port of its own, so the port says who calls. Everything here runs on one worker's
 //! thread; engines may be shared by all.
@@ -11,8 +11,10 @@ mod cloud_event;
 pub mod components;
 mod deliver;
 mod error;
+mod grpc;
 mod invoke;
 mod jobs;
+mod listen;
 mod lock;
 mod metadata;
 mod path;
@@ -23,5 +25,6 @@ mod subscription;
 
 pub use components::{Components, JobsComponent, Outbox, StoreComponent, TopicsComponent};
 pub use deliver::deliver;
+pub use grpc::serve as serve_grpc;
 pub use jobs::run_jobs;
 pub use server::{Caller, ServerOptions, serve};

@@ -1,5 +1,6 @@
 //! Locks: what they mean, whatever protocol asks for them.
 
+pub(crate) mod grpc;
 pub(crate) mod http;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Health and metadata: what SDKs ask when they start.
 
+pub(crate) mod grpc;
+
 use std::collections::BTreeMap;
 
 use floodway_blocks::invoke::Body;
@@ -8,7 +10,7 @@ use serde::Serialize;
 
 use crate::components::EXTENSIONS_MAX;
 use crate::error::{ApiError, answer, no_content};
-use crate::server::{Api, Call};
+use crate::server::{Api, Blocks, Call};
 use crate::subscription::Subscription;
 
 /// The API version that is followed, as SDKs read it.
@@ -28,7 +30,7 @@ struct Metadata<'a> {
     subscriptions: Vec<SubscriptionView<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct Component<'a> {
     name: &'a str,
     #[serde(rename = "type")]
@@ -72,15 +74,13 @@ pub(crate) fn health(api: &Api, call: &Call) -> Result<Response<Body>, ApiError>
 /// GET: 200 with a body, without which some SDKs do not start.
 pub(crate) fn metadata(api: &Api) -> Response<Body> {
     let subscriptions = api.components.subscriptions_of(&api.caller.app);
-    let mut extended = api.components.extended_of(&api.caller.app);
-    extended.insert("daprRuntimeVersion".to_owned(), RUNTIME_VERSION.to_owned());
     let metadata = Metadata {
         id: &api.caller.app,
         runtime_version: RUNTIME_VERSION,
         enabled_features: [],
         actors: [],
         components: components(api),
-        extended,
+        extended: extended(api),
         subscriptions: subscriptions.iter().map(view).collect(),
     };
     answer(StatusCode::OK, &metadata)
@@ -91,17 +91,30 @@ pub(crate) async fn extend(api: &Api, key: &str, call: Call) -> Result<Response<
     let body = api.body(call.request).await?;
     let text = std::str::from_utf8(&body)
         .map_err(|error| ApiError::malformed(format!("the value is no UTF-8: {error}")))?;
+    set(api, key, text)?;
+    Ok(no_content())
+}
+
+/// Sets a key of the app's metadata.
+fn set(blocks: &Blocks, key: &str, text: &str) -> Result<(), ApiError> {
     if key.len() + text.len() > EXTENSION_BYTES_MAX {
         let message = format!("a key and its value have more than {EXTENSION_BYTES_MAX} B");
         return Err(ApiError::malformed(message));
     }
-    if api.components.extend(&api.caller.app, key, text) {
-        return Ok(no_content());
+    if blocks.components.extend(&blocks.caller.app, key, text) {
+        return Ok(());
     }
     Err(ApiError::malformed(format!("the metadata has {EXTENSIONS_MAX} keys already")))
 }
 
-fn components(api: &Api) -> Vec<Component<'_>> {
+/// What the app has added to its metadata, and we.
+fn extended(blocks: &Blocks) -> BTreeMap<String, String> {
+    let mut extended = blocks.components.extended_of(&blocks.caller.app);
+    extended.insert("daprRuntimeVersion".to_owned(), RUNTIME_VERSION.to_owned());
+    extended
+}
+
+fn components(api: &Blocks) -> Vec<Component<'_>> {
     let component = |kind, capabilities| move |name| Component { name, kind, version: "v1", capabilities };
     let stores = api.components.stores.keys().map(String::as_str);
     let topics = api.components.topics.keys().map(String::as_str);

@@ -1,5 +1,6 @@
 //! Publishing: what it means, whatever protocol asks for it.
 
+pub(crate) mod grpc;
 pub(crate) mod http;
 
 use std::collections::BTreeSet;

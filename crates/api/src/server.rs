@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_blocks::invoke::{Body, Invoke};
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -20,13 +20,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::components::Components;
 use crate::error::{ApiError, no_content, respond};
 use crate::path::{self, Metadata};
-use crate::{invoke, jobs, lock, metadata, publish, state};
+use crate::{invoke, jobs, listen, lock, metadata, publish, state};
 
 pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 
@@ -65,7 +64,7 @@ pub(crate) struct Blocks {
 /// What a request's answer may need.
 #[derive(Debug)]
 pub(crate) struct Api {
-    pub(crate) blocks: Blocks,
+    pub(crate) blocks: Arc<Blocks>,
     pub(crate) invoke: Rc<dyn Invoke>,
 }
 
@@ -114,59 +113,17 @@ pub async fn serve(
     options: ServerOptions,
     shutdown: CancellationToken,
 ) {
-    let api = Rc::new(Api { blocks: Blocks { caller, components, options }, invoke });
-    let mut connections = JoinSet::new();
-    loop {
-        let has_room = connections.len() < api.options.connections_max;
-        tokio::select! {
-            accepted = listener.accept(), if has_room => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn_local(connection(Rc::clone(&api), stream, peer, shutdown.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection to the API could not be taken");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            Some(ended) = connections.join_next() => log_panic(ended),
-            () = shutdown.cancelled() => break,
-        }
-    }
-    drop(listener);
-    drain(connections, api.options.grace).await;
+    let api = Rc::new(Api { blocks: Arc::new(Blocks { caller, components, options }), invoke });
+    let (most, grace) = (api.options.connections_max, api.options.grace);
+    let serve = |stream, peer| connection(Rc::clone(&api), stream, peer, shutdown.clone());
+    listen::serve(listener, most, grace, &shutdown, serve).await;
 }
 
 /// A request's line and headers together are refused when they go on beyond this size (as much as one read
 /// brings more is taken), or when there are more headers.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+pub(crate) const HEAD_BYTES_MAX: usize = 64 << 10;
 const HEADERS_MAX: usize = 100;
-/// Out of descriptors or memory: what is open goes on, and may end soon.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-async fn drain(mut connections: JoinSet<()>, grace: Duration) {
-    let ended = async {
-        while let Some(ended) = connections.join_next().await {
-            log_panic(ended);
-        }
-    };
-    if tokio::time::timeout(grace, ended).await.is_err() {
-        tracing::warn!(connections = connections.len(), ?grace, "requests to the API did not end in time");
-        connections.shutdown().await;
-    }
-}
-
-pub(crate) fn log_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(%error, "a task of the API panicked");
-    }
-}
-
 async fn connection(api: Rc<Api>, stream: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        return tracing::debug!(%error, "a connection was gone at once");
-    }
     let service = service_fn(|request| {
         let api = Rc::clone(&api);
         async move { Ok::<_, Infallible>(api.answer(request, peer.ip()).await) }
@@ -183,8 +140,19 @@ async fn connection(api: Rc<Api>, stream: TcpStream, peer: SocketAddr, shutdown:
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the API broke");
+    listen::log_broken(ended);
+}
+
+// === impl Blocks ===
+
+impl Blocks {
+    /// Whether a request has the token, where one is asked for. Takes the same time for every wrong one of the
+    /// right length.
+    pub(crate) fn has_token(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.options.token else { return true };
+        let given = headers.get(API_TOKEN).map_or(&b""[..], HeaderValue::as_bytes);
+        let differences = given.iter().zip(token.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+        given.len() == token.len() && differences == 0
     }
 }
 
@@ -251,17 +219,11 @@ impl Api {
         }
     }
 
-    /// Whether the request has the token, where one is asked for. Takes the same time for every wrong one
-    /// of the right length.
+    /// Whether the request has the token, where one is asked for.
     fn may_call(&self, request: &Request<Incoming>) -> bool {
-        let Some(token) = &self.options.token else { return true };
         let path = request.uri().path().trim_matches('/');
-        if request.method() == Method::GET && (path == "v1.0/healthz" || path == "v1.0/healthz/outbound") {
-            return true;
-        }
-        let given = request.headers().get(API_TOKEN).map_or(&b""[..], HeaderValue::as_bytes);
-        let differences = given.iter().zip(token.as_bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
-        given.len() == token.len() && differences == 0
+        let is_probe = path == "v1.0/healthz" || path == "v1.0/healthz/outbound";
+        (request.method() == Method::GET && is_probe) || self.has_token(request.headers())
     }
 
     /// A request's whole body, up to the limit.

@@ -1,5 +1,6 @@
 //! State: what its operations mean, whatever protocol asks for them.
 
+pub(crate) mod grpc;
 pub(crate) mod http;
 mod transaction;
 

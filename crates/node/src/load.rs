@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::NodeError;
 use crate::guard::Guard;
-use crate::supervisor::{Line, Process, ending, resolve};
+use crate::supervisor::{ApiPorts, Line, Process, ending, resolve};
 
 /// What a load came to.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct Target<'a> {
     pub(crate) guard: &'a Arc<Guard>,
     pub(crate) output: &'a mpsc::Sender<Line>,
     /// The API port whose caller is the audit.
-    pub(crate) audit_port: u16,
+    pub(crate) audit_ports: ApiPorts,
     pub(crate) api_token: Option<&'a str>,
     pub(crate) system: &'a str,
 }
@@ -123,7 +123,7 @@ async fn run_audit(
     let mut command = target.guard.command(&path, arguments).map_err(cannot)?;
     command
         .current_dir(&audit.dir)
-        .env("DAPR_HTTP_PORT", target.audit_port.to_string())
+        .envs(target.audit_ports.env())
         .env("FLOODWAY_LOAD", &spec.name)
         .env("FLOODWAY_SYSTEM", target.system)
         .env("FLOODWAY_JOURNAL", journal)

@@ -236,7 +236,7 @@ impl Node {
             data: self.data.path(),
             guard: &self.guard,
             output: &self.output,
-            audit_port: self.plane.audit_port(),
+            audit_ports: self.plane.audit_ports(),
             api_token: self.system.node.api_token.as_ref().map(Token::reveal),
             system: &self.system.name,
         };

@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::NodeError;
 use crate::reload::{ReadSystem, Reload};
 use crate::status::{EngineStatus, Subscriptions};
-use crate::supervisor::Traffic;
+use crate::supervisor::{ApiPorts, Traffic};
 use crate::telemetry::Tellers;
 use components::{components, stores};
 use engine::OpenEngine;
@@ -43,8 +44,8 @@ pub(crate) struct Plane {
     traffic: Arc<dyn Traffic>,
     components: Arc<Components>,
     token: Option<String>,
-    api_ports: Vec<Vec<u16>>,
-    audit_port: u16,
+    api_ports: Vec<Vec<ApiPorts>>,
+    audit_ports: ApiPorts,
     /// Ends the deliveries, which stop before the replicas do.
     deliveries: CancellationToken,
     /// One per service; its sender goes when its deliveries have ended.
@@ -89,7 +90,7 @@ impl Plane {
             traffic: Arc::new(traffic),
             token: system.node.api_token.as_ref().map(|token| token.reveal().to_owned()),
             api_ports: Vec::new(),
-            audit_port: 0,
+            audit_ports: ApiPorts { http: 0, grpc: 0 },
             deliveries: CancellationToken::new(),
             delivered: Vec::new(),
             tellers,
@@ -98,14 +99,14 @@ impl Plane {
         Ok(plane)
     }
 
-    /// One port per replica of each service, in the order of the file.
-    pub(crate) fn api_ports(&self) -> &[Vec<u16>] {
+    /// Those of each replica of each service, in the order of the file.
+    pub(crate) fn api_ports(&self) -> &[Vec<ApiPorts>] {
         &self.api_ports
     }
 
-    /// The port whose caller is the audit.
-    pub(crate) const fn audit_port(&self) -> u16 {
-        self.audit_port
+    /// Those whose caller is the audit.
+    pub(crate) const fn audit_ports(&self) -> ApiPorts {
+        self.audit_ports
     }
 
     /// How TLS is spoken with each service, as far as it is.
@@ -245,49 +246,69 @@ impl Plane {
         for service in &system.services {
             let mut ports = Vec::new();
             for _ in 0..replicas_to_start(service) {
-                ports.push(self.open_api_port(&service.name, bind, worker).await?);
+                ports.push(self.open_api_ports(&service.name, bind, worker).await?);
                 worker += 1;
             }
             self.api_ports.push(ports);
         }
-        self.audit_port = self.open_api_port(AUDIT, bind, worker).await?;
+        self.audit_ports = self.open_api_ports(AUDIT, bind, worker).await?;
         Ok(())
     }
 
-    /// Serves the block API for one caller on a port of its own; returns the port, which is listened on.
-    async fn open_api_port(&self, app: &str, bind: SocketAddr, worker: usize) -> Result<u16, NodeError> {
-        let listen = || -> io::Result<(StdListener, u16)> {
-            let socket = Socket::new(Domain::for_address(bind), Type::STREAM, Some(Protocol::TCP))?;
-            socket.set_nonblocking(true)?;
-            socket.bind(&bind.into())?;
-            socket.listen(BACKLOG)?;
-            let listener = StdListener::from(socket);
-            let port = listener.local_addr()?.port();
-            Ok((listener, port))
+    /// Serves the block API for one caller on ports of its own, which are listened on.
+    async fn open_api_ports(
+        &self,
+        app: &str,
+        bind: SocketAddr,
+        worker: usize,
+    ) -> Result<ApiPorts, NodeError> {
+        let unusable = |source| NodeError::AddressUnusable {
+            what: format!("the block API of {app}"),
+            address: bind,
+            source,
         };
-        let what = || format!("the block API of {app}");
-        let (listener, port) =
-            listen().map_err(|source| NodeError::AddressUnusable { what: what(), address: bind, source })?;
+        let (http, grpc) = (listen(bind).map_err(unusable)?, listen(bind).map_err(unusable)?);
+        let port =
+            |listener: &StdListener| listener.local_addr().map(|address| address.port()).map_err(unusable);
+        let ports = ApiPorts { http: port(&http)?, grpc: port(&grpc)? };
         let caller = Caller { app: app.to_owned() };
         let components = Arc::clone(&self.components);
         let options = ServerOptions { token: self.token.clone(), ..ServerOptions::default() };
         let serve = move |context: WorkerContext| -> LocalFuture<'static, ()> {
             Box::pin(async move {
-                match TcpListener::from_std(listener) {
-                    Ok(listener) => {
-                        let WorkerContext { invoke, shutdown, .. } = context;
-                        floodway_api::serve(listener, caller, components, invoke, options, shutdown).await;
+                let (http, grpc) = match (TcpListener::from_std(http), TcpListener::from_std(grpc)) {
+                    (Ok(http), Ok(grpc)) => (http, grpc),
+                    (Err(error), _) | (_, Err(error)) => {
+                        return tracing::error!(%error, ?ports, "the block API cannot be served");
                     }
-                    Err(error) => tracing::error!(%error, port, "an API port cannot be served"),
-                }
+                };
+                let WorkerContext { invoke, shutdown, .. } = context;
+                let by_http = floodway_api::serve(
+                    http,
+                    caller.clone(),
+                    Arc::clone(&components),
+                    Rc::clone(&invoke),
+                    options.clone(),
+                    shutdown.clone(),
+                );
+                let by_grpc = floodway_api::serve_grpc(grpc, caller, components, invoke, options, shutdown);
+                tokio::join!(by_http, by_grpc);
             })
         };
         self.workers.spawn_on(worker, Box::new(serve)).await;
-        Ok(port)
+        Ok(ports)
     }
 }
 
-/// Those that get an API port; whoever serves at an address of others calls nobody here.
+fn listen(bind: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(bind), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&bind.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Those that get API ports; whoever serves at an address of others calls nobody here.
 fn replicas_to_start(service: &Service) -> u16 {
     match &service.source {
         Source::Run(run) => run.replicas,

@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 pub use board::{Phase, ReplicaRow, ServiceRow, Table};
 pub use build::build;
 pub use logs::Line;
+pub use ports::ApiPorts;
 pub use process::resolve;
 pub(crate) use process::{Process, ending};
 
@@ -110,12 +111,12 @@ pub enum Then {
 // === impl Supervisor ===
 
 impl Supervisor {
-    /// Starts every replica of `services`, whose order is that of the snapshot. `api_ports` holds one
-    /// port of the block API per replica. Must be called on the thread that outlives all replicas:
+    /// Starts every replica of `services`, whose order is that of the snapshot. `api_ports` says
+    /// where each replica finds the block API. Must be called on the thread that outlives all replicas:
     /// the kernel ends a child with the thread that started it.
     pub fn start(
         services: &[Service],
-        api_ports: &[Vec<u16>],
+        api_ports: &[Vec<ApiPorts>],
         traffic: Arc<dyn Traffic>,
         surroundings: &Surroundings,
     ) -> Result<Self, NodeError> {
@@ -131,13 +132,13 @@ impl Supervisor {
                     place,
                     slot,
                     spec: Arc::clone(&spec),
-                    api_port: port_of(api_ports, place, slot),
+                    api: ports_of(api_ports, place, slot),
                     board: Arc::clone(&supervisor.board),
                     ports: Arc::clone(&free_ports),
                     surroundings: surroundings.clone(),
                 };
                 let seed = u64::from(std::process::id()) << 32 | u64::from(place.0) << 16 | u64::from(slot);
-                let replica = Replica::new(parts, received, Rng::new(seed))?;
+                let replica = Replica::new(parts, received, Rng::new(seed));
                 supervisor.tasks.spawn(replica.run());
                 orders.push(order);
             }
@@ -243,7 +244,7 @@ fn endpoints(service: &Service) -> u16 {
     u16::try_from(service.endpoints()).unwrap_or(u16::MAX)
 }
 
-fn port_of(api_ports: &[Vec<u16>], place: ServiceId, slot: u16) -> Option<u16> {
+fn ports_of(api_ports: &[Vec<ApiPorts>], place: ServiceId, slot: u16) -> Option<ApiPorts> {
     api_ports.get(usize::from(place.0))?.get(usize::from(slot)).copied()
 }
 

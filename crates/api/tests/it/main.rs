@@ -5,6 +5,7 @@
 
 mod calls;
 mod deliveries;
+mod grpc;
 mod jobs;
 mod limits;
 mod locks;

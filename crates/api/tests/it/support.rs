@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use floodway_api::{
     Caller, Components, JobsComponent, Outbox, ServerOptions, StoreComponent, TopicsComponent, deliver,
-    run_jobs, serve,
+    run_jobs, serve, serve_grpc,
 };
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
@@ -32,6 +32,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// `events` and locks `locks`. Ends when it is dropped.
 pub(crate) struct Api {
     pub(crate) address: SocketAddr,
+    /// Of the same app, by gRPC.
+    pub(crate) grpc: SocketAddr,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
     _folder: tempfile::TempDir,
@@ -53,9 +55,8 @@ pub(crate) fn api_with(
     dead_letter: Option<&str>,
 ) -> Api {
     let folder = tempfile::tempdir().expect("a folder");
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.set_nonblocking(true).expect("a socket");
-    let address = listener.local_addr().expect("an address");
+    let (listener, address) = listen();
+    let (grpc_listener, grpc) = listen();
     let shutdown = CancellationToken::new();
     let apps: BTreeMap<String, SocketAddr> =
         apps.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
@@ -70,9 +71,18 @@ pub(crate) fn api_with(
                 let invoke: Rc<dyn Invoke> = Rc::new(Apps(apps.clone()));
                 let mut tasks = JoinSet::new();
                 let listener = TcpListener::from_std(listener).expect("a listener");
+                let grpc_listener = TcpListener::from_std(grpc_listener).expect("a listener");
                 let caller = Caller { app: "me".to_owned() };
                 tasks.spawn_local(serve(
                     listener,
+                    caller.clone(),
+                    Arc::clone(&components),
+                    Rc::clone(&invoke),
+                    options.clone(),
+                    shutdown.clone(),
+                ));
+                tasks.spawn_local(serve_grpc(
+                    grpc_listener,
                     caller,
                     Arc::clone(&components),
                     Rc::clone(&invoke),
@@ -90,7 +100,14 @@ pub(crate) fn api_with(
             engine.close().expect("a clean end");
         }
     };
-    Api { address, shutdown, thread: Some(thread::spawn(run)), _folder: folder }
+    Api { address, grpc, shutdown, thread: Some(thread::spawn(run)), _folder: folder }
+}
+
+fn listen() -> (std::net::TcpListener, SocketAddr) {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
 }
 
 fn engine(folder: &std::path::Path) -> Engine {

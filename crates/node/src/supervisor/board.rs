@@ -7,6 +7,7 @@ use floodway_policy::{EndpointId, EndpointState, Member, Membership, ServiceId, 
 use floodway_system::{Service, Source};
 use tokio::sync::watch;
 
+use super::ports::ApiPorts;
 use super::{Traffic, endpoints};
 use crate::clock::Clock;
 
@@ -126,7 +127,7 @@ impl std::fmt::Display for Phase {
 impl Board {
     pub(super) fn new(
         services: &[Service],
-        api_ports: &[Vec<u16>],
+        api_ports: &[Vec<ApiPorts>],
         traffic: Arc<dyn Traffic>,
         clock: Clock,
     ) -> Self {
@@ -205,7 +206,7 @@ impl Board {
     }
 }
 
-fn first_row(service: ServiceId, spec: &Service, api_ports: &[u16], since: Time) -> ServiceRow {
+fn first_row(service: ServiceId, spec: &Service, api_ports: &[ApiPorts], since: Time) -> ServiceRow {
     let replicas = (0..endpoints(spec))
         .map(|slot| ReplicaRow {
             id: EndpointId { service, slot, incarnation: 0 },
@@ -215,7 +216,7 @@ fn first_row(service: ServiceId, spec: &Service, api_ports: &[u16], since: Time)
                 Source::At(addresses) => addresses[usize::from(slot)],
                 Source::Run(_) => SocketAddr::from(([127, 0, 0, 1], 0)),
             },
-            api_port: api_ports.get(usize::from(slot)).copied(),
+            api_port: api_ports.get(usize::from(slot)).map(|ports| ports.http),
             weight: spec.weights.get(usize::from(slot)).copied().unwrap_or(Weight::ONE),
             is_backup: slot >= endpoints(spec).saturating_sub(spec.backups),
             zone: spec.zones.get(usize::from(slot)).copied().flatten(),

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Mutex;
-
-use socket2::{Domain, Socket, Type};
 
 /// Ports that were handed out and may not be listened on yet. A port is free when it is picked; between
 /// then and the replica's `listen` someone else may take it, which the replica's death shows.
@@ -14,11 +12,22 @@ pub(super) struct Ports {
     lent: Mutex<BTreeSet<u16>>,
 }
 
-/// A port that is kept from everyone without anyone listening on it.
-#[derive(Debug)]
-pub(super) struct Reserved {
-    pub(super) port: u16,
-    _socket: Socket,
+/// Where one caller finds the block API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiPorts {
+    /// Over HTTP.
+    pub http: u16,
+    /// Over gRPC.
+    pub grpc: u16,
+}
+
+// === impl ApiPorts ===
+
+impl ApiPorts {
+    /// As SDKs look for them.
+    pub(crate) fn env(self) -> [(&'static str, String); 2] {
+        [("DAPR_HTTP_PORT", self.http.to_string()), ("DAPR_GRPC_PORT", self.grpc.to_string())]
+    }
 }
 
 // === impl Ports ===
@@ -54,14 +63,6 @@ pub(super) fn is_taken(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err()
 }
 
-/// Keeps a port for later use.
-pub(super) fn reserve() -> io::Result<Reserved> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-    let port = socket.local_addr()?.as_socket_ipv4().map_or(0, |address| address.port());
-    Ok(Reserved { port, _socket: socket })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,12 +74,5 @@ mod tests {
         lent.sort_unstable();
         lent.dedup();
         assert_eq!(lent.len(), 200);
-    }
-
-    #[test]
-    fn a_reserved_port_is_taken_but_refuses_connections() {
-        let reserved = reserve().unwrap();
-        assert!(is_taken(reserved.port));
-        assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, reserved.port)).is_err());
     }
 }

@@ -23,11 +23,10 @@ use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 
 use super::board::{Board, Phase};
-use super::ports::{self, Ports, Reserved};
+use super::ports::{self, ApiPorts, Ports};
 use super::probe::{Asked, probe};
 use super::process::{self, Process, ending};
 use super::{Surroundings, Then};
-use crate::error::NodeError;
 
 /// Waits before a replica that died is started again.
 const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_secs(10) };
@@ -95,7 +94,7 @@ pub(super) struct Parts {
     pub(super) place: ServiceId,
     pub(super) slot: u16,
     pub(super) spec: Arc<Service>,
-    pub(super) api_port: Option<u16>,
+    pub(super) api: Option<ApiPorts>,
     pub(super) board: Arc<Board>,
     pub(super) ports: Arc<Ports>,
     pub(super) surroundings: Surroundings,
@@ -109,8 +108,6 @@ pub(super) struct Replica {
     rng: Rng,
     /// As in `order/0`.
     name: Arc<str>,
-    /// Kept for the gRPC API, which is not served yet.
-    grpc: Reserved,
     incarnation: u32,
     restart: Restart,
     races: u32,
@@ -135,12 +132,10 @@ enum Ending {
 // === impl Replica ===
 
 impl Replica {
-    pub(super) fn new(parts: Parts, orders: mpsc::Receiver<Order>, rng: Rng) -> Result<Self, NodeError> {
-        let grpc =
-            ports::reserve().map_err(|source| NodeError::System { attempt: "reserve a port", source })?;
+    pub(super) fn new(parts: Parts, orders: mpsc::Receiver<Order>, rng: Rng) -> Self {
         let name = Arc::from(format!("{}/{}", parts.spec.name, parts.slot));
         let restart = Restart::new(BACKOFF, FORGIVE);
-        Ok(Self { parts, orders, rng, name, grpc, incarnation: 0, restart, races: 0 })
+        Self { parts, orders, rng, name, incarnation: 0, restart, races: 0 }
     }
 
     /// Runs until it is told to stop.
@@ -210,7 +205,7 @@ impl Replica {
     }
 
     fn command(&self, run: &Run, port: u16) -> io::Result<Command> {
-        let Parts { spec, slot, api_port, surroundings, .. } = &self.parts;
+        let Parts { spec, slot, api, surroundings, .. } = &self.parts;
         let (word, arguments) =
             run.command.split_first().ok_or_else(|| io::Error::other("`run` is empty"))?;
         let path = process::resolve(&spec.name, word, &run.dir).map_err(io::Error::other)?;
@@ -218,12 +213,11 @@ impl Replica {
         command
             .current_dir(&run.dir)
             .env("PORT", port.to_string())
-            .env("DAPR_GRPC_PORT", self.grpc.port.to_string())
             .env("FLOODWAY_REPLICA", slot.to_string())
             .env("FLOODWAY_SERVICE", &spec.name)
             .env("FLOODWAY_SYSTEM", &surroundings.system);
-        if let Some(api_port) = api_port {
-            command.env("DAPR_HTTP_PORT", api_port.to_string());
+        if let Some(api) = api {
+            command.envs(api.env());
         }
         if let Some(token) = &surroundings.api_token {
             command.env("DAPR_API_TOKEN", token);
