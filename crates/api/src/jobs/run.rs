@@ -24,7 +24,8 @@ use super::stored::{Planned, Stored};
 use crate::clock;
 use crate::components::{Components, JobsComponent};
 use crate::deliver::{read, secret};
-use crate::server::{API_TOKEN, log_panic};
+use crate::listen::log_panic;
+use crate::server::API_TOKEN;
 
 /// How often an app that is not ready is looked at.
 const READY_PAUSE: Duration = Duration::from_millis(20);
