@@ -70,6 +70,8 @@ struct Upstream {
 struct Group {
     /// Their indices, in order.
     ready: Vec<u16>,
+    /// What tells each from the others where keys are spread. Beside each other, as all are looked at.
+    salts: Vec<u64>,
     turn: usize,
 }
 
@@ -242,6 +244,24 @@ impl Endpoint {
     }
 }
 
+// === impl Group ===
+
+impl Group {
+    const fn new(turn: u32) -> Self {
+        Self { ready: Vec::new(), salts: Vec::new(), turn: turn as usize }
+    }
+
+    fn clear(&mut self) {
+        self.ready.clear();
+        self.salts.clear();
+    }
+
+    fn add(&mut self, index: u16, slot: u16) {
+        self.ready.push(index);
+        self.salts.push(mix(u64::from(slot) + 1));
+    }
+}
+
 // === impl Upstream ===
 
 /// Tells what decides whether a key spills over from what decides where it goes.
@@ -258,8 +278,8 @@ impl Upstream {
             sealer: sealer(service, None),
             endpoints: Vec::new(),
             zone,
-            near: Group { ready: Vec::new(), turn: turn as usize },
-            far: Group { ready: Vec::new(), turn: turn as usize },
+            near: Group::new(turn),
+            far: Group::new(turn),
             spills: 0,
             due: turn << 16,
             named: Vec::new(),
@@ -305,8 +325,8 @@ impl Upstream {
         let takes = |endpoint: &Endpoint| may(endpoint) && endpoint.member.is_backup == needs_backup;
         let is_near = |endpoint: &Endpoint| self.zone.is_some() && endpoint.member.zone == self.zone;
         let (mut own, mut others) = (Capacity::default(), Capacity::default());
-        self.near.ready.clear();
-        self.far.ready.clear();
+        self.near.clear();
+        self.far.clear();
         self.named.clear();
         for (index, endpoint) in (0_u16..).zip(&self.endpoints) {
             let (group, capacity) =
@@ -317,14 +337,14 @@ impl Upstream {
             }
             if takes(endpoint) {
                 capacity.ready += weight;
-                group.ready.push(index);
+                group.add(index, endpoint.member.id.slot);
                 self.named.extend(endpoint.token.map(|token| (token.place(), index)));
             }
         }
         self.named.sort_unstable();
         self.spills = u32::try_from(WHOLE - zone::kept(own, others)).unwrap_or(0);
         if self.near.ready.is_empty() {
-            core::mem::swap(&mut self.near.ready, &mut self.far.ready);
+            core::mem::swap(&mut self.near, &mut self.far);
             self.spills = 0;
         }
         let out = self.endpoints.iter().filter(|endpoint| endpoint.record.is_out(now));
@@ -343,7 +363,7 @@ impl Upstream {
 
     fn pick(&mut self, key: u64, tried: &[EndpointId], now: Time, rng: &mut Rng) -> Option<usize> {
         let leaves = self.leaves_zone(key);
-        let mut choice = Choice { ready: &[], tried, key, bound: self.bound, but: None, now };
+        let mut choice = Choice { ready: &[], salts: &[], tried, key, bound: self.bound, but: None, now };
         let picked = self.pick_from(leaves, choice, rng)?;
         let endpoint = &self.endpoints[picked];
         // One that has just become ready gets less at first: it gives way to another as often as it should.
@@ -372,7 +392,7 @@ impl Upstream {
         let Self { balance, endpoints, near, far, .. } = self;
         let groups = if leaves { [far, near] } else { [near, far] };
         groups.into_iter().filter(|group| !group.ready.is_empty()).find_map(|group| {
-            let choice = Choice { ready: &group.ready, ..choice };
+            let choice = Choice { ready: &group.ready, salts: &group.salts, ..choice };
             balance::pick(*balance, endpoints, choice, &mut group.turn, rng)
         })
     }

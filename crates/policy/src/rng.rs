@@ -44,6 +44,14 @@ pub const fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+/// As [`mix`], in a third of its time, for what is well mixed already: both halves of a product, one over the other
+/// (wyhash's `mum`).
+pub(crate) fn fold(x: u64) -> u64 {
+    let product = u128::from(x) * u128::from(GOLDEN_GAMMA);
+    let (high, low) = (product >> 64, product & u128::from(u64::MAX));
+    u64::try_from(high ^ low).unwrap_or_default()
+}
+
 /// A hash of some bytes for keys such as a client's address. Not for secrets, not against attackers.
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
     bytes.chunks(8).fold(mix(bytes.len() as u64 ^ GOLDEN_GAMMA), |hash, chunk| {

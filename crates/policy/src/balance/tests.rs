@@ -189,6 +189,12 @@ fn random_ip_hash_and_power_of_two_use_every_endpoint_evenly() {
 }
 
 #[test]
+fn keys_are_spread_evenly_over_many_endpoints() {
+    let counts = Fixture::new(Balance::Hash, &[1; 64]).spread(64_000, 64);
+    assert!(counts.iter().all(|&count| (800..1_200).contains(&count)), "{counts:?}");
+}
+
+#[test]
 fn power_of_two_avoids_the_busy_one_of_two() {
     let mut fixture = Fixture::new(Balance::PowerOfTwo, &[1, 1]);
     let first = fixture.begin(0, &[]).unwrap();
