@@ -171,6 +171,8 @@ pub struct Health {
 pub enum Probe {
     /// GET this path; 200 to 399 is a success.
     Http(String),
+    /// Ask for this service by the gRPC health checking protocol; empty for the replica as a whole.
+    Grpc(String),
     /// Connect.
     Tcp,
 }

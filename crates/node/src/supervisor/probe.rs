@@ -1,5 +1,8 @@
 //! One probe of one replica.
 
+mod grpc;
+
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,33 +27,38 @@ pub(super) struct Asked<'a> {
     pub(super) tls: Option<&'a Back>,
 }
 
-/// Whether the replica at `address` is well, within `limit`.
-pub(super) async fn probe(asked: Asked<'_>, address: SocketAddr, limit: Duration) -> bool {
+/// Whether the replica at `address` is well, within `limit`; why not, if not.
+pub(super) async fn probe(asked: Asked<'_>, address: SocketAddr, limit: Duration) -> io::Result<()> {
     let outcome = tokio::time::timeout(limit, async {
         let stream = TcpStream::connect(address).await?;
         match (asked.probe, asked.tls) {
             (Probe::Tcp, _) => Ok(()),
-            (Probe::Http(path), None) => ask(path, address, stream, asked.protocol).await,
-            (Probe::Http(path), Some(tls)) => {
+            (probe, None) => ask(probe, address, stream, asked.protocol).await,
+            (probe, Some(tls)) => {
                 let stream = tls.connect(stream, address.ip()).await?;
-                ask(path, address, stream, asked.protocol).await
+                ask(probe, address, stream, asked.protocol).await
             }
         }
     });
-    match outcome.await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::debug!(%address, %error, "probe failed");
-            false
-        }
-        Err(tokio::time::error::Elapsed { .. }) => {
-            tracing::debug!(%address, ?limit, "probe took too long");
-            false
-        }
-    }
+    let too_late = |_elapsed| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {limit:?}")));
+    let outcome = outcome.await.unwrap_or_else(too_late);
+    outcome.inspect_err(|error| tracing::debug!(%address, %error, "a probe failed"))
 }
 
 async fn ask(
+    probe: &Probe,
+    address: SocketAddr,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    protocol: Protocol,
+) -> io::Result<()> {
+    match probe {
+        Probe::Http(path) => get(path, address, stream, protocol).await,
+        Probe::Grpc(service) => grpc::check(service, address, stream).await,
+        Probe::Tcp => Ok(()),
+    }
+}
+
+async fn get(
     path: &str,
     address: SocketAddr,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -81,23 +89,30 @@ async fn ask(
     }
 }
 
-/// Waits for the answer and says whether it is a good one.
-async fn judge(
-    exchange: impl Future<Output = hyper::Result<Response<Incoming>>>,
+/// Drives the connection until the exchange is over, so that it ends with the probe. It may end with the
+/// answer in hand.
+async fn driven<T, E: Into<Box<dyn Error + Send + Sync>>>(
+    exchange: impl Future<Output = Result<T, E>>,
     connection: impl Future<Output = hyper::Result<()>>,
-) -> io::Result<()> {
+) -> io::Result<T> {
     let mut exchange = std::pin::pin!(exchange);
-    // The connection is driven here, so that it ends with the probe. It may end with the answer in hand.
-    let response = tokio::select! {
+    let outcome = tokio::select! {
         biased;
-        response = &mut exchange => response,
+        outcome = &mut exchange => outcome,
         ended = connection => {
             ended.map_err(io::Error::other)?;
             exchange.await
         }
     };
-    let response = response.map_err(io::Error::other)?;
-    let status = response.status();
+    outcome.map_err(io::Error::other)
+}
+
+/// Waits for the answer and says whether it is a good one.
+async fn judge(
+    exchange: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> io::Result<()> {
+    let status = driven(exchange, connection).await?.status();
     if status.is_success() || status.is_redirection() {
         Ok(())
     } else {

@@ -473,7 +473,7 @@ impl Replica {
     }
 }
 
-async fn ask(parts: &Parts, address: SocketAddr) -> bool {
+async fn ask(parts: &Parts, address: SocketAddr) -> io::Result<()> {
     let Parts { spec, place, surroundings, .. } = parts;
     let tls = surroundings.backs.get(usize::from(place.0)).and_then(Option::as_ref);
     let asked = Asked { probe: &spec.health.probe, protocol: spec.protocol, tls };
@@ -487,12 +487,12 @@ async fn watch(id: EndpointId, parts: &Parts, name: &str, address: SocketAddr) -
     let mut health = Health::new(spec.health.policy, clock.now());
     let mut rng = probe_rng(id.service, id.slot);
     loop {
-        let is_well = ask(parts, address).await;
+        let outcome = ask(parts, address).await;
         let before = health.state();
-        let pause = health.observe(is_well, clock.now(), &mut rng);
+        let pause = health.observe(outcome.is_ok(), clock.now(), &mut rng);
         if health.state() != before {
             board.set_phase(id, Phase::Is(health.state()));
-            report(name, address, health.state());
+            report(name, address, health.state(), outcome);
         }
         tokio::time::sleep(pause).await;
     }
@@ -510,7 +510,7 @@ async fn until_ready(parts: &Parts, address: SocketAddr) {
     let mut health = Health::new(spec.health.policy, clock.now());
     let mut rng = probe_rng(parts.place, parts.slot);
     loop {
-        let is_well = ask(parts, address).await;
+        let is_well = ask(parts, address).await.is_ok();
         let pause = health.observe(is_well, clock.now(), &mut rng);
         if health.state() == EndpointState::Ready {
             return;
@@ -519,11 +519,12 @@ async fn until_ready(parts: &Parts, address: SocketAddr) {
     }
 }
 
-fn report(replica: &str, address: SocketAddr, state: EndpointState) {
-    if state == EndpointState::Unhealthy {
-        tracing::warn!(replica, %address, "unhealthy: gets no requests");
-    } else {
-        tracing::info!(replica, %address, %state, "probed");
+fn report(replica: &str, address: SocketAddr, state: EndpointState, outcome: io::Result<()>) {
+    match outcome {
+        Err(why) if state == EndpointState::Unhealthy => {
+            tracing::warn!(replica, %address, %why, "unhealthy: gets no requests");
+        }
+        _ => tracing::info!(replica, %address, %state, "probed"),
     }
 }
 

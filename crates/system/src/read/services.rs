@@ -136,14 +136,23 @@ impl Reader<'_> {
     fn health(&mut self, fields: &Fields) -> Health {
         let empty = Fields::empty(fields.span);
         let health = fields.object("health").unwrap_or(&empty);
-        self.refuse_both(health, "http", "tcp");
-        let tcp = health.get("tcp").map(|value| &value.kind);
-        if let (Some(Kind::Flag(false)), None, Some(span)) = (tcp, health.given("http"), health.given("tcp"))
-        {
-            let mistake = Mistake::at(span, Code::KeysDisagree, "`tcp: false` leaves no probe");
-            self.mistake(mistake.help("give `http: PATH`, or remove the key"));
+        for (one, other) in [("http", "tcp"), ("http", "grpc"), ("grpc", "tcp")] {
+            self.refuse_both(health, one, other);
         }
-        let probe = health.get("http").map_or(Probe::Tcp, |_| Probe::Http(health.text("http")));
+        let probe = match (health.get("http"), health.get("grpc")) {
+            (Some(_), _) => Probe::Http(health.text("http")),
+            (None, Some(_)) => Probe::Grpc(health.text("grpc")),
+            (None, None) => Probe::Tcp,
+        };
+        let tcp = health.get("tcp").map(|value| &value.kind);
+        if let (Some(Kind::Flag(false)), Probe::Tcp, Some(span)) = (tcp, &probe, health.given("tcp")) {
+            let mistake = Mistake::at(span, Code::KeysDisagree, "`tcp: false` leaves no probe");
+            self.mistake(mistake.help("give `http: PATH` or `grpc: SERVICE`, or remove the key"));
+        }
+        if let (Protocol::Http1, Some(span)) = (protocol(fields), health.given("grpc")) {
+            let mistake = Mistake::at(span, Code::KeysDisagree, "a probe by gRPC needs HTTP/2");
+            self.mistake(mistake.help("add `protocol: http2` to the service"));
+        }
         let policy = ProbePolicy {
             delay: health.duration("delay"),
             timeout: health.duration("timeout"),

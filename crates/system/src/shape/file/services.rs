@@ -145,9 +145,15 @@ static HEALTH: Object = Object {
             "A GET of this path must be answered with 200 to 399.",
         ),
         field(
+            "grpc",
+            LITERAL,
+            Optional("`tcp: true`"),
+            "This service must be SERVING by the gRPC health checking protocol; \"\" asks for the replica as a whole. Needs `protocol: http2`.",
+        ),
+        field(
             "tcp",
             Shape::One(Form::Flag),
-            Optional("true without `http`"),
+            Optional("true without `http` and `grpc`"),
             "A connection must be possible.",
         ),
         field("delay", PAUSE, Default("5s"), "Failures in this time after the start do not count."),
