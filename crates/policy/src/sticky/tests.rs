@@ -177,6 +177,24 @@ fn secrets_are_not_shown() {
 }
 
 proptest! {
+    /// Whatever a client sends: its own cookie is taken out, nothing else is, and the rest says what it said.
+    #[test]
+    fn taking_the_cookie_out_leaves_the_rest(
+        pairs in vec(("(fw-api|fw-ap|xfw-api|a)", "[ \t]{0,2}=?[ \t]{0,2}", "[0-9a-f]{0,3}|[0-9a-f]{32}|.{0,5}"), 0..6),
+    ) {
+        let policy = policy(Names::Number);
+        let parts = pairs.iter().map(|(name, equals, value)| format!("{name}{equals}{value}"));
+        let header = parts.collect::<Vec<_>>().join(";");
+        let others = policy.others(header.as_bytes()).collect::<Vec<_>>().join(&b"; "[..]);
+        prop_assert!(!policy.is_in(&others));
+        prop_assert_eq!(policy.session([&others[..]]), Session::New);
+        let mut rest = policy.others(&others);
+        prop_assert!(policy.others(header.as_bytes()).all(|pair| rest.next() == Some(pair)));
+        if !policy.is_in(header.as_bytes()) {
+            prop_assert_eq!(policy.session([header.as_bytes()]), Session::New);
+        }
+    }
+
     /// A client stays as long as its endpoint takes requests; else it is told of another, and stays there.
     #[test]
     fn a_session_stays_while_its_endpoint_takes_requests(
