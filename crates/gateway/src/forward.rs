@@ -24,7 +24,7 @@ use crate::head::{self, REQUEST_ID};
 use crate::http1::is_authority;
 use crate::idempotency;
 use crate::in_flight::{self, InFlight};
-use crate::perform::{Standing, perform};
+use crate::perform::{Standing, is_idempotent, perform};
 use crate::respond::{self, Problem};
 use crate::sticky;
 use crate::telemetry::{Asked, Beginning, Way};
@@ -115,8 +115,50 @@ async fn try_forward(
     if answer.tunnel.is_some() { Err(Problem::BadGateway) } else { Ok(answer.response) }
 }
 
-/// Sends a request to the service of its route, and there to the endpoint of its session.
+/// Sends a request to the service of its route, or where that cannot answer to the one that stands in for it.
 pub(crate) async fn send_on(
+    client: &Rc<Client>,
+    request: Request<RequestBody>,
+    route: &RoutePolicy,
+    in_flight: &InFlight,
+) -> Result<Answer, Problem> {
+    let may_go = has_elsewhere(route) && request.body().is_empty();
+    let Some(fallback) = route.fallback.as_deref().filter(|_| may_go) else {
+        return send_to(client, request, route, in_flight).await;
+    };
+    let again = copy(&request);
+    let problem = match send_to(client, request, route, in_flight).await {
+        Err(problem) => problem,
+        answered => return answered,
+    };
+    let idempotent = is_idempotent(again.method().as_str());
+    match problem.refusal().and_then(|why| fallback.elsewhere(why, idempotent)) {
+        Some(elsewhere) => {
+            client.worker.counters.refused(problem.code());
+            // Boxed, as it is rare and would make every request's future as large.
+            Box::pin(send_to(client, again, elsewhere, in_flight)).await
+        }
+        None => Err(problem),
+    }
+}
+
+/// A request without a body, to be sent once more.
+fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::Empty);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+/// Whether another service stands in for the one of this route.
+pub(crate) fn has_elsewhere(route: &RoutePolicy) -> bool {
+    route.fallback.as_deref().is_some_and(|fallback| fallback.to.is_some())
+}
+
+/// Sends a request to the service of a route, and there to the endpoint of its session.
+async fn send_to(
     client: &Rc<Client>,
     mut request: Request<RequestBody>,
     route: &RoutePolicy,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use floodway_policy::fallback::FallbackPolicy;
+use floodway_policy::fallback::{FallbackPolicy, FixedAnswer};
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::routing::RouteId;
 use floodway_policy::trace::{Hop, TraceContext};
@@ -128,10 +128,10 @@ impl InFlight {
     }
 
     /// What its route answers instead of this problem.
-    pub(crate) fn fallback(&self, problem: Problem) -> Option<&FallbackPolicy> {
+    pub(crate) fn fallback(&self, problem: Problem) -> Option<&FixedAnswer> {
         let route = self.worker.snapshot.route(self.route.get()?)?;
-        let fallback = route.fallback.as_deref()?;
-        problem.refusal().is_some_and(FallbackPolicy::covers).then_some(fallback)
+        let answer = route.fallback.as_deref()?.answer.as_ref()?;
+        problem.refusal().is_some_and(FallbackPolicy::covers).then_some(answer)
     }
 
     /// What the service is told of the trace, where this gateway takes part in it.

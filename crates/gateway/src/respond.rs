@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use floodway_policy::exchange::Refusal;
-use floodway_policy::fallback::FallbackPolicy;
+use floodway_policy::fallback::FixedAnswer;
 use floodway_policy::routing::Methods;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -220,7 +220,7 @@ impl Problem {
 }
 
 /// The answer that a route has instead of a problem.
-pub(crate) fn fallback(policy: &FallbackPolicy, id: &HeaderValue) -> Response<Bytes> {
+pub(crate) fn fallback(policy: &FixedAnswer, id: &HeaderValue) -> Response<Bytes> {
     let mut response = Response::new(Bytes::copy_from_slice(policy.body.as_bytes()));
     *response.status_mut() = StatusCode::from_u16(policy.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let headers = response.headers_mut();

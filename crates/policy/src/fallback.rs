@@ -1,13 +1,25 @@
 //! What a client gets in the place of an answer that no service gave.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::exchange::Refusal;
+use crate::snapshot::RoutePolicy;
+
+/// What is tried, in this order, where a route's service cannot answer. A stale response of the cache comes before
+/// all of it.
+#[derive(Debug, Clone)]
+pub struct FallbackPolicy {
+    /// Another service, asked as by a route of its own.
+    pub to: Option<Box<RoutePolicy>>,
+    /// What clients get where nobody answers, if not a problem.
+    pub answer: Option<FixedAnswer>,
+}
 
 /// An answer that is always the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FallbackPolicy {
+pub struct FixedAnswer {
     /// Its status, from 200 to 599.
     pub status: u16,
     /// Its headers; names and values are ones of HTTP, and say nothing of where the body ends.
@@ -20,7 +32,7 @@ pub struct FallbackPolicy {
 pub const WITHOUT_BODY: [u16; 3] = [204, 205, 304];
 
 impl FallbackPolicy {
-    /// Whether it stands in for a refusal: where the service could not answer, not where the client's own
+    /// Whether anything stands in for a refusal: where the service could not answer, not where the client's own
     /// request or time was at fault.
     pub const fn covers(why: Refusal) -> bool {
         match why {
@@ -33,11 +45,33 @@ impl FallbackPolicy {
             Refusal::TooLate | Refusal::RequestBody => false,
         }
     }
+
+    /// Where a request goes that was refused so, as its service could not answer; `idempotent` says whether doing
+    /// it twice is as good as once. One that reached a replica may have been done, so another one must not do it
+    /// again.
+    pub fn elsewhere(&self, why: Refusal, idempotent: bool) -> Option<&RoutePolicy> {
+        let may_be_done = matches!(why, Refusal::BadGateway | Refusal::TimedOut);
+        let may_go = Self::covers(why) && (idempotent || !may_be_done);
+        self.to.as_deref().filter(|_| may_go)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_may_have_been_done_goes_nowhere_else() {
+        let to = Some(Box::new(crate::snapshot::test_support::route()));
+        let policy = FallbackPolicy { to, answer: None };
+        let goes = |why, idempotent| policy.elsewhere(why, idempotent).is_some();
+        assert!(goes(Refusal::NoEndpoint, false) && goes(Refusal::Unreachable, false));
+        assert!(goes(Refusal::BadGateway, true) && !goes(Refusal::BadGateway, false));
+        assert!(goes(Refusal::TimedOut, true) && !goes(Refusal::TimedOut, false));
+        assert!(!goes(Refusal::RequestBody, true) && !goes(Refusal::TooLate, true));
+        let nobody = FallbackPolicy { to: None, answer: None };
+        assert!(nobody.elsewhere(Refusal::NoEndpoint, true).is_none());
+    }
 
     #[test]
     fn stands_in_for_the_service_alone() {

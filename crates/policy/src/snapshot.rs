@@ -222,7 +222,7 @@ impl Snapshot {
 
 #[cfg(test)]
 pub(crate) mod test_support {
-    use super::{BudgetId, CallPolicy, Protocol, ServicePolicy, Snapshot};
+    use super::{BudgetId, CallPolicy, Protocol, RoutePolicy, ServicePolicy, Snapshot};
     use crate::balance::{Balance, HashPolicy};
     use crate::budget::BudgetPolicy;
     use crate::guard::GuardPolicy;
@@ -246,6 +246,21 @@ pub(crate) mod test_support {
         hedge: None,
         tells_time: false,
     };
+
+    /// A route to it, with nothing special.
+    pub(crate) fn route() -> RoutePolicy {
+        RoutePolicy {
+            name: "/*".into(),
+            call: CALL,
+            body_max: u64::MAX,
+            cache: None,
+            priority: None,
+            rate_limit: None,
+            fallback: None,
+            idempotency: None,
+            split: None,
+        }
+    }
 
     /// One service named "api".
     pub(crate) fn snapshot(balance: Balance) -> Snapshot {

@@ -1,8 +1,10 @@
 //! Compiles a system to what decisions are made by.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_policy::budget::BudgetPolicy;
+use floodway_policy::fallback::FallbackPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{RouteId, Router};
 use floodway_policy::snapshot::{BudgetId, CallPolicy, HedgeId, RoutePolicy, ServicePolicy, TopicsPolicy};
@@ -87,6 +89,7 @@ fn routes_of(routes: &[Route]) -> Vec<RoutePolicy> {
     let policy = |(place, route): (u16, &Route)| {
         let hedge = route.hedge.and_then(|_| hedges.next());
         let own = route_policy(BudgetId(place), hedge, route);
+        let own = RoutePolicy { fallback: fallback(&own, route).map(Arc::new), ..own };
         RoutePolicy { split: split(&own, route), ..own }
     };
     (0..).zip(routes).map(policy).collect()
@@ -108,11 +111,21 @@ fn route_policy(budget: BudgetId, hedge: Option<HedgeId>, route: &Route) -> Rout
         body_max: route.body_max,
         cache: route.cache,
         priority: route.priority.clone(),
-        fallback: route.fallback.clone(),
+        fallback: None,
         rate_limit: route.rate_limit.clone(),
         idempotency: route.idempotency.clone(),
         split: None,
     }
+}
+
+/// The other service is asked as this route says, but what it answers is not kept, and nobody stands in for it.
+fn fallback(own: &RoutePolicy, route: &Route) -> Option<FallbackPolicy> {
+    let model::Fallback { to, answer } = route.fallback.as_ref()?;
+    let elsewhere = |service| {
+        let call = CallPolicy { service, hedge: None, ..own.call };
+        Box::new(RoutePolicy { call, cache: None, ..own.clone() })
+    };
+    Some(FallbackPolicy { to: to.map(elsewhere), answer: answer.clone() })
 }
 
 /// The parts differ from their route in the service alone, and share its budget.

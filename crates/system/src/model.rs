@@ -12,7 +12,7 @@ use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::delivery::DeliveryPolicy;
-use floodway_policy::fallback::FallbackPolicy;
+use floodway_policy::fallback::FixedAnswer;
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::hedge::HedgePolicy;
@@ -256,7 +256,7 @@ pub struct Route {
     /// Whether clients may say how long they wait, and the service is told what is left.
     pub tells_time: bool,
     /// What clients get where the service cannot answer, if not a problem.
-    pub fallback: Option<Arc<FallbackPolicy>>,
+    pub fallback: Option<Fallback>,
     /// How much a request matters.
     pub priority: Option<PriorityPolicy>,
     /// How often clients may ask.
@@ -267,6 +267,15 @@ pub struct Route {
     pub cache: Option<CachePolicy>,
     /// How its requests run once, if they do.
     pub idempotency: Option<Arc<IdempotencyPolicy>>,
+}
+
+/// What stands in for a route's service that cannot answer. Stale responses are the cache's affair.
+#[derive(Debug, Clone)]
+pub struct Fallback {
+    /// Another service.
+    pub to: Option<ServiceId>,
+    /// What clients get where that does not answer either.
+    pub answer: Option<FixedAnswer>,
 }
 
 /// A part of a route's requests that goes to another service.

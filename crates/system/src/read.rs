@@ -3,6 +3,7 @@
 
 mod blocks;
 mod endpoints;
+mod fallback;
 mod gateway;
 mod loads;
 mod node;

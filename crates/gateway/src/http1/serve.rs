@@ -230,7 +230,8 @@ impl Visit {
         let method = head.method.text(&self.side.bytes);
         let is_more = cache::concerns(&worker, route, method)
             || idempotency::concerns(route, method)
-            || hedged::concerns(route.call, method, head.framing == Framing::Empty);
+            || hedged::concerns(route.call, method, head.framing == Framing::Empty)
+            || forward::has_elsewhere(route);
         if head.upgrade || is_http2 || is_more || route.call.tells_time {
             return adapt::serve(self, head, fields, route, in_flight).await;
         }

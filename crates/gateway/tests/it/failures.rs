@@ -3,17 +3,18 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use floodway_kit::{Reply, Upstream, http};
-use floodway_policy::fallback::FallbackPolicy;
+use floodway_policy::fallback::{FallbackPolicy, FixedAnswer};
 
 use crate::support::{builder, gateway, raw_server, read_head, write};
 
 #[test]
 fn a_route_answers_instead_of_a_service_that_cannot() {
-    let fallback = FallbackPolicy {
+    let answer = FixedAnswer {
         status: 200,
         headers: vec![("content-type".into(), "text/plain".into())],
         body: "none today".into(),
     };
+    let fallback = FallbackPolicy { to: None, answer: Some(answer) };
     let dead = raw_server(drop);
     let gateway = builder()
         .service(&[dead])
@@ -36,6 +37,35 @@ fn a_route_answers_instead_of_a_service_that_cannot() {
     assert_eq!(http::send(gateway.address(), "GET", "/other", &[], b"").expect("an answer").status, 404);
     gateway.wait_quiet();
     assert_eq!(gateway.counts().refusals, 6, "what failed is still counted");
+}
+
+#[test]
+fn another_service_stands_in_for_one_that_cannot_answer() {
+    let broken = Upstream::start(|_| Reply::Drop);
+    let other = Upstream::start(|seen| Reply::now(200, format!("{} {}", seen.head.method, seen.head.uri)));
+    let gateway = builder()
+        .service(&[broken.address()])
+        .service(&[])
+        .service(&[other.address()])
+        .route("/broken", &[], 0)
+        .route("/none", &[], 1)
+        .fallback_to(2, Some(FixedAnswer { status: 503, headers: Vec::new(), body: "sorry".into() }))
+        .start();
+    let ask = |method, path, body: &str| {
+        let answer = http::send(gateway.address(), method, path, &[], body.as_bytes()).expect("an answer");
+        (answer.status, answer.text())
+    };
+    assert_eq!(ask("GET", "/broken?a=b", ""), (200, "GET /broken?a=b".into()));
+    assert_eq!(ask("GET", "/none", ""), (200, "GET /none".into()));
+    let request = crate::http2::request("GET", gateway.address(), "/none", "");
+    let answer = crate::http2::send(gateway.address(), vec![request]).remove(0);
+    assert_eq!((answer.0.as_u16(), &answer.1[..]), (200, &b"GET /none"[..]));
+    // What was sent may have been done; what has a body is not whole any more.
+    assert_eq!(ask("POST", "/broken", ""), (503, "sorry".into()));
+    assert_eq!(ask("PUT", "/none", "body"), (503, "sorry".into()));
+    assert_eq!(ask("POST", "/none", ""), (200, "POST /none".into()), "nothing was sent");
+    gateway.wait_quiet();
+    assert_eq!(gateway.counts().refusals, 6, "what failed is counted");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use floodway_gateway::{Back, Counts, Listen, Memberships, Stores, Workers, Worke
 use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
-use floodway_policy::fallback::FallbackPolicy;
+use floodway_policy::fallback::{FallbackPolicy, FixedAnswer};
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::hedge::HedgePolicy;
@@ -46,6 +46,7 @@ pub(crate) struct Builder {
     budget: BudgetPolicy,
     hedge: Option<HedgePolicy>,
     fallback: Option<Arc<FallbackPolicy>>,
+    fallback_to: Option<usize>,
     tells_time: bool,
     total_timeout: Option<Duration>,
     guard: GuardPolicy,
@@ -94,6 +95,7 @@ pub(crate) fn builder() -> Builder {
         budget: BudgetPolicy::default(),
         hedge: None,
         fallback: None,
+        fallback_to: None,
         tells_time: false,
         total_timeout: None,
         guard: GuardPolicy::default(),
@@ -207,6 +209,13 @@ impl Builder {
     /// Services are told how much time is left, and clients heard.
     pub(crate) fn tells_time(mut self) -> Self {
         self.tells_time = true;
+        self
+    }
+
+    /// The service that stands in for those of all routes, and what they answer where it cannot either.
+    pub(crate) fn fallback_to(mut self, service: usize, answer: Option<FixedAnswer>) -> Self {
+        self.fallback = Some(Arc::new(FallbackPolicy { to: None, answer }));
+        self.fallback_to = Some(service);
         self
     }
 
@@ -334,7 +343,8 @@ impl Builder {
             };
             let split = (!route.split.is_empty())
                 .then(|| SplitPolicy { parts: route.split.iter().map(part).collect() });
-            RoutePolicy { split, ..policy(route, route.service) }
+            let to = self.fallback_to.map(|to| policy(route, to));
+            RoutePolicy { split, ..stood_in_for(policy(route, route.service), to) }
         });
         let has_cache = self.routes.iter().any(|route| route.cache.is_some());
         let patterns = (0..).map(RouteId).zip(&self.routes).map(|(id, route)| (route.pattern.clone(), id));
@@ -409,6 +419,14 @@ impl Gateway {
 }
 
 /// A server that does as told with each of its connections, on a thread of its own.
+/// A route, with another that is taken where its service cannot answer.
+fn stood_in_for(own: RoutePolicy, to: Option<RoutePolicy>) -> RoutePolicy {
+    let Some(to) = to else { return own };
+    let to = Some(Box::new(RoutePolicy { fallback: None, ..to }));
+    let answer = own.fallback.as_ref().and_then(|fallback| fallback.answer.clone());
+    RoutePolicy { fallback: Some(Arc::new(FallbackPolicy { to, answer })), ..own }
+}
+
 pub(crate) fn raw_server(each: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let address = listener.local_addr().expect("an address");

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use floodway_policy::ServiceId;
 use floodway_policy::admission::{Class, PriorityPolicy};
 use floodway_policy::budget::BudgetPolicy;
-use floodway_policy::fallback::{FallbackPolicy, WITHOUT_BODY};
 use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
@@ -28,10 +28,6 @@ use crate::value::{Fields, Kind, Value};
 /// The routes so far by host and path. Each takes a method that none before it takes, so there are few of
 /// each.
 type Seen = BTreeMap<(Option<String>, PathPattern), Vec<(Methods, Span)>>;
-
-/// Headers that are the gateway's to give.
-const OF_FRAMING: [&str; 6] =
-    ["content-length", "transfer-encoding", "connection", "keep-alive", "trailer", "upgrade"];
 
 impl Reader<'_> {
     pub(super) fn gateway(&mut self, file: &Fields, node: &Node) -> Option<Gateway> {
@@ -139,39 +135,15 @@ impl Reader<'_> {
                 budget: budget(fields),
                 hedge: fields.object("hedge").map(hedge),
                 tells_time: fields.flag("deadline"),
-                fallback: fields.object("fallback").map(|fallback| Arc::new(self.fallback(fallback))),
+                fallback: fields.object("fallback").map(|fallback| self.fallback(file, fields, fallback)),
                 priority: fields.object("priority").map(priority),
                 rate_limit: fields.object("limit").and_then(|limit| self.rate_limit(limit)),
                 body_max: fields.get("body").map_or(limits.body_max, |_| fields.size("body")),
-                cache: fields.object("cache").map(cache),
+                cache: cache(fields),
                 idempotency,
             });
         }
         routes
-    }
-
-    fn fallback(&mut self, fallback: &Fields) -> FallbackPolicy {
-        let status = fallback.whole("status");
-        if let Some(span) = fallback.given("body").filter(|_| WITHOUT_BODY.contains(&status)) {
-            let message = format!("an answer with status {status} has no body");
-            self.mistake(Mistake::at(span, Code::KeysDisagree, message).help("leave `body` out"));
-        }
-        let mut headers = Vec::new();
-        for (name, value) in fallback.map("headers") {
-            let text = value.text().unwrap_or_default();
-            let ends_body = OF_FRAMING.iter().any(|of_framing| name.text.eq_ignore_ascii_case(of_framing));
-            let is_value = text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f));
-            if ends_body || !is_value {
-                let message = format!("`{}` cannot be a header of an answer with this value", name.text);
-                self.mistake(
-                    Mistake::at(value.span, Code::BadHttp, message)
-                        .help("no line breaks; the gateway itself says where a body ends"),
-                );
-            }
-            headers.push((name.text.clone(), text));
-        }
-        let body = fallback.get("body").map(|_| fallback.text("body")).unwrap_or_default();
-        FallbackPolicy { status, headers, body }
     }
 
     fn rate_limit(&mut self, limit: &Fields) -> Option<RateLimitPolicy> {
@@ -263,7 +235,7 @@ impl Reader<'_> {
         }
     }
 
-    fn target(&mut self, file: &Fields, route: &Fields) -> ServiceId {
+    pub(super) fn target(&mut self, file: &Fields, route: &Fields) -> ServiceId {
         let services = file.map("services");
         let to = route.get("to").and_then(|value| value.text().map(|name| (name, value.span)));
         let Some((name, span)) = to else { return ServiceId(0) };
@@ -375,16 +347,22 @@ fn hedge(hedge: &Fields) -> HedgePolicy {
     HedgePolicy { after, share: hedge.whole("budget") }
 }
 
-fn cache(cache: &Fields) -> CachePolicy {
-    CachePolicy {
+/// As long as anything is kept.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
+fn cache(route: &Fields) -> Option<CachePolicy> {
+    let cache = route.object("cache")?;
+    let is_any_stale = route.object("fallback").is_some_and(|fallback| fallback.flag("stale"));
+    let stale_if_error = if is_any_stale { FOREVER } else { cache.duration("stale-if-error") };
+    Some(CachePolicy {
         fresh: cache.get("fresh").map(|_| cache.duration("fresh")),
         heuristic_max: cache.duration("heuristic"),
         stale_while_revalidate: cache.duration("stale-while-revalidate"),
-        stale_if_error: cache.duration("stale-if-error"),
+        stale_if_error,
         body_max: cache.size("body"),
         wait: cache.duration("wait"),
         obeys_clients: cache.flag("obey-clients"),
-    }
+    })
 }
 
 /// `None` where a part of it is not known.

@@ -6,9 +6,26 @@ use crate::form::Form;
 
 pub(super) static FALLBACK: Object = Object {
     name: "fallback",
-    doc: "What clients get where the gateway would answer 502, 503 or 504 as the service could not. See [resilience](resilience.md#fallback).",
+    doc: "What clients get where the gateway would answer 502, 503 or 504 as the service could not: a stale response, then what another service says, then an answer that is always the same. See [resilience](resilience.md#fallback).",
     fields: &[
-        field("status", Shape::One(Form::Integer { min: 200, max: 599 }), Default("503"), "The status."),
+        field(
+            "stale",
+            Shape::One(Form::Flag),
+            Default("false"),
+            "A response that the route's `cache` still holds, however stale, unless the service forbade it.",
+        ),
+        field(
+            "to",
+            Shape::One(Form::Name),
+            Optional("nobody"),
+            "The service that is asked instead. Requests with a body do not go there.",
+        ),
+        field(
+            "status",
+            Shape::One(Form::Integer { min: 200, max: 599 }),
+            Optional("503; without an answer, where there is `stale` or `to`"),
+            "The status of the answer.",
+        ),
         field(
             "headers",
             Shape::Map { key: Form::Header, value: &Shape::One(Form::Text), max: 16 },

@@ -83,7 +83,7 @@ fn routes_fall_back_as_they_say() {
     let file = |fallback: &str| {
         format!(
             "system: a
-services: {{ b: {{ at: ['127.0.0.1:1'] }} }}
+services: {{ b: {{ at: ['127.0.0.1:1'] }}, c: {{ at: ['127.0.0.1:2'] }} }}
 gateway: {{ listen: 127.0.0.1:2, routes: [{{ match: {{ path: /a }}, to: b, fallback: {fallback} }}] }}
 "
         )
@@ -91,8 +91,8 @@ gateway: {{ listen: 127.0.0.1:2, routes: [{{ match: {{ path: /a }}, to: b, fallb
     let fallback = |text: &str| {
         let (_folder, system) = read(file(text).as_bytes(), None);
         let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
-        let fallback = snapshot.routes[0].fallback.as_deref().expect("one").clone();
-        (fallback.status, fallback.headers, fallback.body)
+        let answer = snapshot.routes[0].fallback.as_deref().expect("one").answer.clone().expect("one");
+        (answer.status, answer.headers, answer.body)
     };
     assert_eq!(fallback("{}"), (503, vec![], String::new()));
     let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
@@ -103,6 +103,31 @@ gateway: {{ listen: 127.0.0.1:2, routes: [{{ match: {{ path: /a }}, to: b, fallb
     assert_eq!(wrong("{ headers: { Content-Length: '3' } }"), [Code::BadHttp]);
     assert_eq!(wrong("{ headers: { x-a: \"b\\r\\nc: d\" } }"), [Code::BadHttp]);
     assert_eq!(wrong("{ status: 101 }"), [Code::OutOfRange]);
+    assert_eq!(wrong("{ to: d }"), [Code::UnknownName]);
+    assert_eq!(wrong("{ stale: true }"), [Code::KeysDisagree], "there is no cache");
+    let both = "{ stale: true }, cache: { stale-if-error: 1h }";
+    assert_eq!(wrong(both), [Code::KeysDisagree]);
+}
+
+#[test]
+fn routes_fall_back_to_others_and_to_what_was() {
+    let text = b"system: a
+services: { b: { at: ['127.0.0.1:1'] }, c: { at: ['127.0.0.1:2'] } }
+gateway:
+  listen: 127.0.0.1:2
+  routes:
+    - { match: { path: /a }, to: b, timeout: 3s, cache: {}, fallback: { stale: true, to: c } }
+    - { match: { path: /b }, to: b, fallback: { to: c, status: 200 } }
+";
+    let (_folder, system) = read(text, None);
+    let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
+    let [a, b] = [0, 1].map(|place| &snapshot.routes[place]);
+    assert_eq!(a.cache.expect("one").stale_if_error, Duration::from_hours(24 * 365));
+    let fallback = a.fallback.as_deref().expect("one");
+    let to = fallback.to.as_deref().expect("another");
+    assert_eq!((to.call.service.0, to.call.timeout), (1, Duration::from_secs(3)));
+    assert!(to.cache.is_none() && to.fallback.is_none() && fallback.answer.is_none());
+    assert_eq!(b.fallback.as_deref().and_then(|b| b.answer.as_ref()).map(|answer| answer.status), Some(200));
 }
 
 #[test]
