@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use floodway_blocks::configuration::Configuration;
 use floodway_blocks::jobs::Jobs;
 use floodway_blocks::lock::Locks;
+use floodway_blocks::secrets::Secrets;
 use floodway_blocks::state::Store;
 use floodway_blocks::topics::Topics;
 use floodway_policy::snapshot::TopicsPolicy;
@@ -22,6 +24,10 @@ pub struct Components {
     pub topics: BTreeMap<String, TopicsComponent>,
     /// Locks.
     pub locks: BTreeMap<String, Arc<dyn Locks>>,
+    /// Secrets.
+    pub secrets: BTreeMap<String, Arc<dyn Secrets>>,
+    /// Configuration.
+    pub configuration: BTreeMap<String, Arc<dyn Configuration>>,
     /// What is due at a time; `None` where nothing keeps it.
     pub jobs: Option<JobsComponent>,
     /// What each app has subscribed to, once it has said so.

@@ -34,6 +34,7 @@ use tonic::Status;
 use tower::ServiceExt as _;
 
 use crate::components::Components;
+use crate::configuration::http::Watches;
 use crate::listen;
 use crate::server::{Api, Blocks, Caller, HEAD_BYTES_MAX, ServerOptions};
 use calls::Calls;
@@ -65,7 +66,11 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let (most, grace, body_max) = (options.connections_max, options.grace, options.body_max);
-    let api = Rc::new(Api { blocks: Arc::new(Blocks { caller, components, options }), invoke });
+    let api = Rc::new(Api {
+        blocks: Arc::new(Blocks { caller, components, options }),
+        invoke,
+        watches: Watches::default(),
+    });
     let (calls, asked) = Calls::new();
     let dapr = DaprServer::new(Service { blocks: Arc::clone(&api.blocks), calls })
         .max_decoding_message_size(body_max)

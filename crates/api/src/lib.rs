@@ -9,6 +9,7 @@
 mod clock;
 mod cloud_event;
 pub mod components;
+mod configuration;
 mod deliver;
 mod error;
 mod grpc;
@@ -19,9 +20,11 @@ mod lock;
 mod metadata;
 mod path;
 mod publish;
+mod secrets;
 mod server;
 mod state;
 mod subscription;
+mod to_app;
 
 pub use components::{Components, JobsComponent, Outbox, StoreComponent, TopicsComponent};
 pub use deliver::deliver;

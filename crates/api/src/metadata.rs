@@ -119,10 +119,14 @@ fn components(api: &Blocks) -> Vec<Component<'_>> {
     let stores = api.components.stores.keys().map(String::as_str);
     let topics = api.components.topics.keys().map(String::as_str);
     let locks = api.components.locks.keys().map(String::as_str);
+    let secrets = api.components.secrets.keys().map(String::as_str);
+    let configuration = api.components.configuration.keys().map(String::as_str);
     stores
         .map(component("state.floodway", &["ETAG", "TRANSACTIONAL", "TTL"]))
         .chain(topics.map(component("pubsub.floodway", &[])))
         .chain(locks.map(component("lock.floodway", &[])))
+        .chain(secrets.map(component("secretstores.floodway", &[])))
+        .chain(configuration.map(component("configuration.floodway", &[])))
         .collect()
 }
 

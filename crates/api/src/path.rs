@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Uri;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_decode_str, utf8_percent_encode};
 
 use crate::error::ApiError;
 
@@ -28,6 +28,21 @@ pub(crate) fn query(uri: &Uri) -> BTreeMap<String, String> {
     }
     parameters
 }
+
+/// All values of a parameter of a query, decoded, in their order.
+pub(crate) fn values(uri: &Uri, name: &str) -> Vec<String> {
+    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(found, _)| decode(found) == name).map(|(_, value)| decode(value)).collect()
+}
+
+/// A text as a segment of a path (RFC 3986 §2.3).
+pub(crate) fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, PLAIN)
+}
+
+/// Letters that need no escape.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The request metadata among the parameters of a query.
 pub(crate) fn metadata(query: &BTreeMap<String, String>) -> Metadata {

@@ -23,9 +23,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::components::Components;
+use crate::configuration::http::Watches;
 use crate::error::{ApiError, no_content, respond};
 use crate::path::{self, Metadata};
-use crate::{invoke, jobs, listen, lock, metadata, publish, state};
+use crate::{configuration, invoke, jobs, listen, lock, metadata, publish, secrets, state};
 
 pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 
@@ -66,6 +67,7 @@ pub(crate) struct Blocks {
 pub(crate) struct Api {
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) invoke: Rc<dyn Invoke>,
+    pub(crate) watches: Watches,
 }
 
 /// A request whose path was read.
@@ -113,10 +115,15 @@ pub async fn serve(
     options: ServerOptions,
     shutdown: CancellationToken,
 ) {
-    let api = Rc::new(Api { blocks: Arc::new(Blocks { caller, components, options }), invoke });
+    let api = Rc::new(Api {
+        blocks: Arc::new(Blocks { caller, components, options }),
+        invoke,
+        watches: Watches::default(),
+    });
     let (most, grace) = (api.options.connections_max, api.options.grace);
     let serve = |stream, peer| connection(Rc::clone(&api), stream, peer, shutdown.clone());
     listen::serve(listener, most, grace, &shutdown, serve).await;
+    api.watches.close().await;
 }
 
 /// A request's line and headers together are refused when they go on beyond this size (as much as one read
@@ -213,6 +220,17 @@ impl Api {
             ["v1.0" | "v1.0-alpha1", "jobs", name] if posts => jobs::http::post(self, name, call).await,
             ["v1.0" | "v1.0-alpha1", "jobs", name] if reads => jobs::http::get(self, name).await,
             ["v1.0" | "v1.0-alpha1", "jobs", name] if deletes => jobs::http::delete(self, name).await,
+            ["v1.0", "secrets", store, "bulk"] if reads => secrets::http_all(self, store).await,
+            ["v1.0", "secrets", store, name] if reads => secrets::http_get(self, store, name).await,
+            ["v1.0" | "v1.0-alpha1", "configuration", store] if reads => {
+                configuration::http::get(self, store, &call).await
+            }
+            ["v1.0" | "v1.0-alpha1", "configuration", store, "subscribe"] if reads => {
+                configuration::http::subscribe(self, store, &call).await
+            }
+            ["v1.0" | "v1.0-alpha1", "configuration", store, id, "unsubscribe"] if reads => {
+                configuration::http::unsubscribe(self, store, id)
+            }
             ["v1.0-alpha1", "lock", store] if posts => lock::http::lock(self, store, call).await,
             ["v1.0-alpha1", "unlock", store] if posts => lock::http::unlock(self, store, call).await,
             _ => invoke::invoke(self, call.request, peer).await,

@@ -14,6 +14,10 @@ pub enum Block {
     Locks,
     /// What is due at a time.
     Jobs,
+    /// Texts that nobody may print.
+    Secrets,
+    /// Values that change from outside.
+    Configuration,
 }
 
 /// An engine as the system file sees it.
@@ -47,8 +51,12 @@ pub struct OptionDescription {
 /// The form of an option's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionKind {
-    /// Any text.
+    /// Any text but none.
     Text,
+    /// Text, a number or a flag, taken as it is written; it may be empty.
+    Literal,
+    /// A file or folder, relative to the system file.
+    File,
     /// A whole number.
     Integer,
     /// `true` or `false`.
@@ -66,6 +74,8 @@ pub enum OptionKind {
 pub enum OptionValue {
     /// Text, or the chosen word.
     Text(String),
+    /// A path, seen from where the node runs.
+    File(std::path::PathBuf),
     /// A whole number.
     Integer(i64),
     /// Yes or no.

@@ -81,6 +81,16 @@ pub enum NodeError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What a component stands on cannot be used.
+    #[error("could not open `{section}.{name}`")]
+    Component {
+        /// The key of the system file, as in "secrets".
+        section: &'static str,
+        /// The component.
+        name: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// There is no node to talk to.
     #[error("no node is running on the data folder {}", folder.display())]
     NotRunning {
@@ -161,6 +171,7 @@ impl NodeError {
             Self::LoadFailed { .. } => "FW-2015",
             Self::Tls { .. } => "FW-2016",
             Self::NeedsRestart { .. } => "FW-2017",
+            Self::Component { .. } => "FW-2018",
         }
     }
 
@@ -199,6 +210,10 @@ impl NodeError {
             Self::Tls { source } => source.mend().into(),
             Self::NeedsRestart { .. } => "take these changes back, or make them by `floodway upgrade`".into(),
             Self::LoadFailed { .. } => "see the cause; the node itself is sound".into(),
+            Self::Component { .. } => {
+                "a file or folder that it names must be there and readable, and as the page of this error says"
+                    .into()
+            }
         }
     }
 }

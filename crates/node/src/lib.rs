@@ -32,4 +32,9 @@ pub use floodway_bench::Progress;
 pub use floodway_gateway::{Purge, PurgeBy};
 
 /// The engines there are, for the checker of system files.
-pub const ENGINES: &[floodway_blocks::EngineDescription] = &[floodway_embedded::DESCRIPTION];
+pub const ENGINES: &[floodway_blocks::EngineDescription] = &[
+    floodway_embedded::DESCRIPTION,
+    floodway_engines::env::DESCRIPTION,
+    floodway_engines::file::DESCRIPTION,
+    floodway_engines::folder::DESCRIPTION,
+];

@@ -2,6 +2,7 @@
 
 mod components;
 mod engine;
+mod outside;
 mod tls;
 mod traffic;
 
@@ -81,7 +82,7 @@ impl Plane {
         let shared = (memberships.clone(), Arc::downgrade(&workers));
         let traffic = GatewayTraffic { memberships: shared.0, workers: shared.1 };
         let mut plane = Self {
-            components: Arc::new(components(system, &snapshot, engine.as_ref())),
+            components: Arc::new(components(system, &snapshot, engine.as_ref())?),
             engine,
             workers,
             backs: options.backs,

@@ -82,6 +82,8 @@ fn differences(present: &System, next: &System) -> Vec<String> {
         ("`stores`", present.stores != next.stores),
         ("`topics`", present.topics != next.topics),
         ("`locks`", present.locks != next.locks),
+        ("`secrets`", present.secrets != next.secrets),
+        ("`configuration`", present.configuration != next.configuration),
         ("the names of `services`", names(present) != names(next)),
     ];
     let mut fixed: Vec<_> =

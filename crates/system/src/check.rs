@@ -282,6 +282,8 @@ pub(crate) const fn block_name(block: Block) -> &'static str {
         Block::Topics => "topics",
         Block::Locks => "locks",
         Block::Jobs => "jobs",
+        Block::Secrets => "secrets",
+        Block::Configuration => "configuration",
     }
 }
 

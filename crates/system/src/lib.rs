@@ -29,9 +29,9 @@ pub use code::Code;
 pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{
-    AccessLog, Audit, CertificateFiles, ClientAuthority, Engine, Gateway, Health, Listen, Locks, LogTo,
-    NamedLoad, Node, Outbox, Probe, Route, Run, Service, ServiceTls, Source, Store, System, Telemetry, Tls,
-    Token, Topics, Traces,
+    AccessLog, Audit, CertificateFiles, ClientAuthority, Component, Engine, Gateway, Health, Listen, Locks,
+    LogTo, NamedLoad, Node, Outbox, Probe, Route, Run, Service, ServiceTls, Source, Store, System, Telemetry,
+    Tls, Token, Topics, Traces,
 };
 pub use reference::reference;
 pub use schema::schema;

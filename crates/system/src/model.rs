@@ -54,6 +54,10 @@ pub struct System {
     pub topics: Vec<Topics>,
     /// Where services take leases.
     pub locks: Vec<Locks>,
+    /// Where services read secrets.
+    pub secrets: Vec<Component>,
+    /// Where services read and watch configuration.
+    pub configuration: Vec<Component>,
     /// What can be offered to it.
     pub loads: Vec<NamedLoad>,
     /// The names of the file's profiles.
@@ -336,6 +340,15 @@ pub struct Topics {
 /// Where services take leases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locks {
+    /// Its name.
+    pub name: String,
+    /// What does the work.
+    pub engine: Engine,
+}
+
+/// A name that services use, and what does the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
     /// Its name.
     pub name: String,
     /// What does the work.

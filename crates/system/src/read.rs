@@ -19,7 +19,7 @@ use crate::mistake::{Mistake, Span};
 use crate::model::System;
 use crate::tree::Key;
 use crate::value::Fields;
-use floodway_blocks::EngineDescription;
+use floodway_blocks::{Block, EngineDescription};
 
 /// What reading needs besides the values.
 pub(crate) struct Reader<'a> {
@@ -54,6 +54,8 @@ impl Reader<'_> {
             stores,
             topics,
             locks: self.locks(file),
+            secrets: self.components(file, "secrets", Block::Secrets),
+            configuration: self.components(file, "configuration", Block::Configuration),
             loads: self.loads(file),
             profiles: Vec::new(),
         }

@@ -93,6 +93,8 @@ pub(crate) fn options(engine: &EngineDescription, block: Block) -> impl Iterator
 fn option_field(option: &OptionDescription) -> Field {
     let shape = match option.kind {
         OptionKind::Text => Shape::One(Form::Text),
+        OptionKind::Literal => Shape::One(Form::Literal),
+        OptionKind::File => Shape::One(Form::File),
         OptionKind::Integer => Shape::One(Form::Integer { min: i64::MIN, max: i64::MAX }),
         OptionKind::Flag => Shape::One(Form::Flag),
         OptionKind::Duration => Shape::One(Form::Duration { zero: false }),

@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_blocks::Failure;
-use floodway_blocks::invoke::{Body, Invoke, InvokeError};
+use floodway_blocks::invoke::Invoke;
 use floodway_blocks::jobs::{DueJob, DueJobs, Entry, Jobs, Version};
 use floodway_policy::Rng;
 use floodway_policy::calendar::Moment;
 use floodway_policy::job::{Next, Outcome, unreachable_wait};
 use floodway_policy::retry::Backoff;
-use http::header::{CONTENT_TYPE, HOST, HeaderValue};
-use http::{Method, Request, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::StatusCode;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,9 +21,9 @@ use super::JobData;
 use super::stored::{Planned, Stored};
 use crate::clock;
 use crate::components::{Components, JobsComponent};
-use crate::deliver::{read, secret};
 use crate::listen::log_panic;
-use crate::server::API_TOKEN;
+use crate::path;
+use crate::to_app::{Tell, TellError, ToApp};
 
 /// How often an app that is not ready is looked at.
 const READY_PAUSE: Duration = Duration::from_millis(20);
@@ -36,11 +34,9 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// An app whose jobs are run.
 #[derive(Debug, Clone)]
-struct App {
-    name: Rc<str>,
+struct Runner {
+    app: ToApp,
     jobs: Arc<dyn Jobs>,
-    invoke: Rc<dyn Invoke>,
-    token: Option<HeaderValue>,
     timeout: Duration,
     shutdown: CancellationToken,
 }
@@ -66,15 +62,15 @@ pub async fn run_jobs(
     shutdown: CancellationToken,
 ) {
     let Some(JobsComponent { jobs, timeout, in_flight_max }) = &components.jobs else { return };
-    let token = token.and_then(|token| secret(&app, &token));
     let place = jobs.open(&app);
-    let app = App { name: app.into(), jobs: Arc::clone(jobs), invoke, token, timeout: *timeout, shutdown };
-    app.run(place, usize::from((*in_flight_max).max(1))).await;
+    let app = ToApp::new(&app, invoke, token.as_deref());
+    let runner = Runner { app, jobs: Arc::clone(jobs), timeout: *timeout, shutdown };
+    runner.run(place, usize::from((*in_flight_max).max(1))).await;
 }
 
-// === impl App ===
+// === impl Runner ===
 
-impl App {
+impl Runner {
     /// Takes jobs as there is room, and runs each in a task.
     async fn run(self, mut place: Box<dyn DueJobs>, window: usize) {
         let mut under_way = JoinSet::new();
@@ -94,7 +90,7 @@ impl App {
                     }
                     Err(error) => {
                         failures += 1;
-                        tracing::warn!(%error, app = &*self.name, "could not look for jobs that are due");
+                        tracing::warn!(%error, app = &*self.app.name, "could not look for jobs that are due");
                         tokio::time::sleep(FAILED.wait(failures, &mut rng)).await;
                     }
                 },
@@ -106,13 +102,13 @@ impl App {
             }
         };
         if tokio::time::timeout(GRACE, finish).await.is_err() {
-            tracing::info!(app = &*self.name, "jobs under way will come again");
+            tracing::info!(app = &*self.app.name, "jobs under way will come again");
         }
     }
 
     /// What is due, once a replica can take it.
     async fn due(&self, place: &mut dyn DueJobs, most: usize) -> Result<Vec<DueJob>, Failure> {
-        while !self.invoke.is_ready(&self.name) {
+        while !self.app.invoke.is_ready(&self.app.name) {
             tokio::time::sleep(READY_PAUSE).await;
         }
         place.due(most).await
@@ -126,7 +122,7 @@ impl App {
         let (planned, stored) = match planned {
             Ok(planned) => planned,
             // It stays as it is: another version of the program may know more.
-            Err(why) => return tracing::error!(app = &*self.name, name, why, "a job cannot be run"),
+            Err(why) => return tracing::error!(app = &*self.app.name, name, why, "a job cannot be run"),
         };
         let Some((began, outcome)) = self.try_until_reached(&name, stored.spec.data.as_ref()).await else {
             return;
@@ -153,65 +149,34 @@ impl App {
     }
 
     async fn post(&self, name: &str, body: Bytes) -> Tried {
-        let whole = async {
-            let response = self.invoke.invoke(&self.name, self.request(name, body)).await?;
-            let status = response.status();
-            // Only the status counts; the rest is read so that the connection can serve again.
-            if let Err(error) = read(response).await {
-                tracing::debug!(%error, app = &*self.name, name, "the answer to a job was left unread");
+        let tell = Tell::post(format!("/job/{}", path::encoded(name)), body);
+        let why = match self.app.tell(tell, self.timeout).await {
+            Ok(StatusCode::NOT_FOUND) => {
+                tracing::warn!(app = &*self.app.name, name, "the app does not know a job that was due");
+                return Tried::Ended(Outcome::NotFound);
             }
-            Ok(status)
+            Ok(status) if status.is_success() => return Tried::Ended(Outcome::Done),
+            Ok(status) => format!("it answered {status}"),
+            Err(TellError::Unreachable(_)) => return Tried::Unreachable,
+            Err(TellError::Failed(why)) => why,
         };
-        let answered = tokio::time::timeout(self.timeout, whole);
-        let why = match answered.await {
-            Ok(Ok(status)) => match status {
-                StatusCode::NOT_FOUND => {
-                    tracing::warn!(app = &*self.name, name, "the app does not know a job that was due");
-                    return Tried::Ended(Outcome::NotFound);
-                }
-                status if status.is_success() => return Tried::Ended(Outcome::Done),
-                status => format!("it answered {status}"),
-            },
-            Ok(Err(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. })) => {
-                return Tried::Unreachable;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_elapsed) => format!("it did not answer within {:?}", self.timeout),
-        };
-        tracing::warn!(app = &*self.name, name, why, "a job failed");
+        tracing::warn!(app = &*self.app.name, name, why, "a job failed");
         Tried::Ended(Outcome::Failed)
-    }
-
-    fn request(&self, name: &str, body: Bytes) -> Request<Body> {
-        let path = format!("/job/{}", utf8_percent_encode(name, PLAIN));
-        let mut request = Request::new(Body::full(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = path.parse().expect("what a path cannot hold is encoded");
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(HOST, HeaderValue::from_str(&self.name).expect("service names are plain"));
-        if let Some(token) = &self.token {
-            headers.insert(API_TOKEN, token.clone());
-        }
-        request
     }
 
     /// Settles until it is settled, or until the end: then the job comes again.
     async fn settle(&self, name: &str, version: Version, next: Option<Entry>) {
         let (mut rng, mut failures) = (Rng::new(version.0), 0);
-        while let Err(error) = self.jobs.settle(&self.name, name, version, next.clone()).await {
+        while let Err(error) = self.jobs.settle(&self.app.name, name, version, next.clone()).await {
             if self.shutdown.is_cancelled() {
                 return;
             }
             failures += 1;
-            tracing::warn!(%error, app = &*self.name, name, "could not settle a job");
+            tracing::warn!(%error, app = &*self.app.name, name, "could not settle a job");
             tokio::time::sleep(FAILED.wait(failures, &mut rng)).await;
         }
     }
 }
-
-/// Letters of a path that need no escape (RFC 3986 §2.3).
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What is kept of a job after a try; `None` if it is over.
 fn next(planned: &Planned, stored: Stored, outcome: Outcome, began: Moment) -> Option<Entry> {

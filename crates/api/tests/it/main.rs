@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod configuration;
 mod deliveries;
 mod grpc;
 mod jobs;
@@ -12,6 +13,7 @@ mod locks;
 mod outbox;
 mod publishing;
 mod routing;
+mod secrets;
 mod server;
 mod state;
 mod streams;

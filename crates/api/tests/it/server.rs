@@ -15,7 +15,7 @@ fn health_and_metadata_let_sdks_start() {
     assert_eq!(metadata.status, 200);
     let metadata: Value = serde_json::from_slice(&metadata.body).expect("JSON");
     assert_eq!(metadata["id"], "me");
-    assert_eq!(metadata["components"].as_array().map(Vec::len), Some(4));
+    assert_eq!(metadata["components"].as_array().map(Vec::len), Some(7));
 }
 
 #[test]

@@ -13,6 +13,8 @@ use floodway_api::{
 };
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
+use floodway_engines::env::Env;
+use floodway_engines::file::{FileConfiguration, FileSecrets, Layout};
 use floodway_kit::http::{Answer, send};
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::retry::Backoff;
@@ -36,7 +38,7 @@ pub(crate) struct Api {
     pub(crate) grpc: SocketAddr,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// An API without apps.
@@ -58,6 +60,7 @@ pub(crate) fn api_with(
     let (listener, address) = listen();
     let (grpc_listener, grpc) = listen();
     let shutdown = CancellationToken::new();
+    outside(folder.path());
     let apps: BTreeMap<String, SocketAddr> =
         apps.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
     let run = {
@@ -65,7 +68,7 @@ pub(crate) fn api_with(
             (shutdown.clone(), folder.path().to_owned(), dead_letter.map(str::to_owned));
         move || {
             let engine = engine(&data);
-            let components = Arc::new(components(&engine, dead_letter));
+            let components = Arc::new(components(&engine, &data, dead_letter));
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.expect("a runtime").block_on(async move {
                 let invoke: Rc<dyn Invoke> = Rc::new(Apps(apps.clone()));
@@ -100,7 +103,7 @@ pub(crate) fn api_with(
             engine.close().expect("a clean end");
         }
     };
-    Api { address, grpc, shutdown, thread: Some(thread::spawn(run)), _folder: folder }
+    Api { address, grpc, shutdown, thread: Some(thread::spawn(run)), folder }
 }
 
 fn listen() -> (std::net::TcpListener, SocketAddr) {
@@ -122,7 +125,14 @@ fn engine(folder: &std::path::Path) -> Engine {
     Engine::open(folder, options).expect("an engine").0
 }
 
-fn components(engine: &Engine, dead_letter: Option<String>) -> Components {
+/// The files of the secrets `vault` and the configuration `features`.
+fn outside(folder: &std::path::Path) {
+    std::fs::write(folder.join("secrets.json"), r#"{"key":"k","db":{"user":"u"}}"#).expect("written");
+    std::fs::write(folder.join("features.json"), r#"{"a":"1","b":{"value":"2","version":"v2"}}"#)
+        .expect("written");
+}
+
+fn components(engine: &Engine, data: &std::path::Path, dead_letter: Option<String>) -> Components {
     let store = |name: &str, outbox| StoreComponent { store: engine.store(name).expect("a store"), outbox };
     let outbox = Outbox { topics: "events".to_owned(), topic: "outbox".to_owned() };
     let backoff = Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(20) };
@@ -138,6 +148,13 @@ fn components(engine: &Engine, dead_letter: Option<String>) -> Components {
     let topics = TopicsComponent { topics: engine.topics("events").expect("topics"), policy };
     components.topics.insert("events".to_owned(), topics);
     components.locks.insert("locks".to_owned(), engine.locks("locks").expect("locks"));
+    let layout = Layout { separator: ":".to_owned(), is_multi_valued: false };
+    let vault = FileSecrets::open(data.join("secrets.json"), layout).expect("a file");
+    components.secrets.insert("vault".to_owned(), Arc::new(vault));
+    let variables = [("SHOP_KEY".to_owned(), "v".to_owned())].into_iter();
+    components.secrets.insert("env".to_owned(), Arc::new(Env::new("SHOP_", variables)));
+    let features = FileConfiguration::open(data.join("features.json")).expect("a file");
+    components.configuration.insert("features".to_owned(), Arc::new(features));
     components.jobs = Some(JobsComponent::new(engine.jobs("jobs").expect("jobs")));
     components
 }

@@ -14,6 +14,7 @@ mod loads;
 mod lossless;
 mod metrics;
 mod orphans;
+mod outside;
 mod reload;
 mod service;
 mod soak;

@@ -6,11 +6,19 @@ use floodway_policy::Snapshot;
 use floodway_system::System;
 
 use super::engine::{JOBS, OpenEngine};
+use super::outside;
+use crate::error::NodeError;
 
 /// All components. The checker of the system file knows only engines that are opened, so each has one.
-pub(super) fn components(system: &System, snapshot: &Snapshot, engine: Option<&OpenEngine>) -> Components {
+pub(super) fn components(
+    system: &System,
+    snapshot: &Snapshot,
+    engine: Option<&OpenEngine>,
+) -> Result<Components, NodeError> {
     let mut components = Components::default();
-    let Some(OpenEngine { engine, .. }) = engine else { return components };
+    components.secrets = outside::secrets(&system.secrets)?;
+    components.configuration = outside::configuration(&system.configuration)?;
+    let Some(OpenEngine { engine, .. }) = engine else { return Ok(components) };
     for spec in &system.stores {
         let Some(store) = engine.store(&spec.name) else { continue };
         let outbox = spec.outbox.as_ref();
@@ -28,7 +36,7 @@ pub(super) fn components(system: &System, snapshot: &Snapshot, engine: Option<&O
         components.locks.insert(spec.name.clone(), locks);
     }
     components.jobs = engine.jobs(JOBS).map(JobsComponent::new);
-    components
+    Ok(components)
 }
 
 /// The stores by name, for the gateway.

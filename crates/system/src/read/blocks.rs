@@ -1,14 +1,15 @@
-//! Reads stores, topics and locks.
+//! Reads stores, topics, locks, and what else stands on an engine.
 
 use floodway_blocks::Block;
-use floodway_blocks::engine::OptionValue;
+use floodway_blocks::engine::{OptionKind, OptionValue};
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::retry::Backoff;
 
 use super::Reader;
 use crate::code::Code;
 use crate::mistake::Mistake;
-use crate::model::{Engine, Locks, Outbox, Store, Topics};
+use crate::model::{Component, Engine, Locks, Outbox, Store, Topics};
+use crate::tree::Key;
 use crate::value::{Fields, Kind, Value};
 
 impl Reader<'_> {
@@ -30,6 +31,14 @@ impl Reader<'_> {
         file.objects("locks")
             .map(|(key, fields)| Locks { name: key.text.clone(), engine: self.engine(fields, Block::Locks) })
             .collect()
+    }
+
+    pub(super) fn components(&mut self, file: &Fields, key: &str, block: Block) -> Vec<Component> {
+        let component = |(key, fields): (&Key, &Fields)| Component {
+            name: key.text.clone(),
+            engine: self.engine(fields, block),
+        };
+        file.objects(key).map(component).collect()
     }
 
     fn topics_component(&mut self, name: String, fields: &Fields) -> Topics {
@@ -70,7 +79,13 @@ impl Reader<'_> {
         let options = known
             .filter(|option| option.blocks.contains(&block))
             .filter_map(|option| {
-                Some((option.name.to_owned(), option_value(&fields.get(option.name)?.kind)?))
+                let value = match (option.kind, fields.get(option.name)?) {
+                    (OptionKind::File, value) if value.is_known() => {
+                        OptionValue::File(self.path(fields, option.name))
+                    }
+                    (_, value) => option_value(&value.kind)?,
+                };
+                Some((option.name.to_owned(), value))
             })
             .collect();
         Engine { name, options }

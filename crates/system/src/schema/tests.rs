@@ -10,7 +10,14 @@ use crate::code::Code;
 use crate::shape::file::METHODS;
 use crate::tree::{self, Content, Node, Style};
 
-const CATALOGUE: &[EngineDescription] = &[EngineDescription {
+const CATALOGUE: &[EngineDescription] = &[
+    EMBEDDED,
+    floodway_engines::env::DESCRIPTION,
+    floodway_engines::file::DESCRIPTION,
+    floodway_engines::folder::DESCRIPTION,
+];
+
+const EMBEDDED: EngineDescription = EngineDescription {
     name: "embedded",
     serves: &[Block::State, Block::Topics, Block::Locks],
     options: &[OptionDescription {
@@ -21,7 +28,7 @@ const CATALOGUE: &[EngineDescription] = &[EngineDescription {
         doc: "An option.",
     }],
     outbox: true,
-}];
+};
 
 /// A file with every key of the first slice.
 const WHOLE: &str = r#"
@@ -67,6 +74,8 @@ telemetry:
 stores: { orders: { engine: embedded, durability: none, outbox: { topics: events, topic: orders } } }
 topics: { events: { engine: embedded, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s } }
 locks: { default: { engine: embedded } }
+secrets: { env: { engine: env, prefix: "" }, vault: { engine: file, path: secrets.json }, mounted: { engine: folder, path: /run/secrets } }
+configuration: { features: { engine: file, path: features.json } }
 loads:
   rush:
     repeat: 10

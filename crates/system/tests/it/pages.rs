@@ -10,7 +10,7 @@ use crate::support::{EMBEDDED, read, read_with, root_folder};
 #[test]
 fn the_reference_page_is_current() {
     let path = root_folder().join("docs/system-file.md");
-    let page = reference(&[EMBEDDED]);
+    let page = reference(&[&[EMBEDDED], floodway_engines::DESCRIPTIONS].concat());
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &page).unwrap();
     }

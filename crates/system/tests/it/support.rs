@@ -29,6 +29,9 @@ pub(crate) const EMBEDDED: EngineDescription = EngineDescription {
 /// Two engines: one that serves everything with an outbox, one for topics with every kind of option.
 pub(crate) const CATALOGUE: &[EngineDescription] = &[
     EMBEDDED,
+    floodway_engines::env::DESCRIPTION,
+    floodway_engines::file::DESCRIPTION,
+    floodway_engines::folder::DESCRIPTION,
     EngineDescription {
         name: "elsewhere",
         serves: &[Block::Topics],
