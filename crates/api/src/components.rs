@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use floodway_blocks::bindings::OutputBinding;
 use floodway_blocks::configuration::Configuration;
 use floodway_blocks::jobs::Jobs;
 use floodway_blocks::lock::Locks;
@@ -13,6 +14,7 @@ use floodway_blocks::topics::Topics;
 use floodway_policy::snapshot::TopicsPolicy;
 use tokio::sync::watch;
 
+use crate::bindings::cron::CronBinding;
 use crate::subscription::Subscription;
 
 /// All components of a system.
@@ -28,6 +30,10 @@ pub struct Components {
     pub secrets: BTreeMap<String, Arc<dyn Secrets>>,
     /// Configuration.
     pub configuration: BTreeMap<String, Arc<dyn Configuration>>,
+    /// Output bindings.
+    pub bindings: BTreeMap<String, Arc<dyn OutputBinding>>,
+    /// Bindings to the node's clock.
+    pub cron: Vec<CronBinding>,
     /// What is due at a time; `None` where nothing keeps it.
     pub jobs: Option<JobsComponent>,
     /// What each app has subscribed to, once it has said so.

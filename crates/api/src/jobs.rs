@@ -4,7 +4,6 @@
 pub(crate) mod http;
 mod run;
 mod stored;
-mod zone;
 
 use floodway_blocks::Failure;
 use floodway_blocks::jobs::{Entry, IfThere, Jobs};

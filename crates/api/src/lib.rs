@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bindings;
 mod clock;
 mod cloud_event;
 pub mod components;
@@ -25,7 +26,9 @@ mod server;
 mod state;
 mod subscription;
 mod to_app;
+mod zone;
 
+pub use bindings::cron::{CronBinding, run_cron};
 pub use components::{Components, JobsComponent, Outbox, StoreComponent, TopicsComponent};
 pub use deliver::deliver;
 pub use grpc::serve as serve_grpc;

@@ -121,12 +121,16 @@ fn components(api: &Blocks) -> Vec<Component<'_>> {
     let locks = api.components.locks.keys().map(String::as_str);
     let secrets = api.components.secrets.keys().map(String::as_str);
     let configuration = api.components.configuration.keys().map(String::as_str);
+    let bindings = api.components.bindings.keys().map(String::as_str);
+    let cron = api.components.cron.iter().map(|binding| binding.name.as_str());
     stores
         .map(component("state.floodway", &["ETAG", "TRANSACTIONAL", "TTL"]))
         .chain(topics.map(component("pubsub.floodway", &[])))
         .chain(locks.map(component("lock.floodway", &[])))
         .chain(secrets.map(component("secretstores.floodway", &[])))
         .chain(configuration.map(component("configuration.floodway", &[])))
+        .chain(bindings.map(component("bindings.http", &[])))
+        .chain(cron.map(component("bindings.cron", &[])))
         .collect()
 }
 

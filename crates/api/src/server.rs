@@ -26,7 +26,7 @@ use crate::components::Components;
 use crate::configuration::http::Watches;
 use crate::error::{ApiError, no_content, respond};
 use crate::path::{self, Metadata};
-use crate::{configuration, invoke, jobs, listen, lock, metadata, publish, secrets, state};
+use crate::{bindings, configuration, invoke, jobs, listen, lock, metadata, publish, secrets, state};
 
 pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 
@@ -231,6 +231,7 @@ impl Api {
             ["v1.0" | "v1.0-alpha1", "configuration", store, id, "unsubscribe"] if reads => {
                 configuration::http::unsubscribe(self, store, id)
             }
+            ["v1.0", "bindings", name] if writes => bindings::http_invoke(self, name, call).await,
             ["v1.0-alpha1", "lock", store] if posts => lock::http::lock(self, store, call).await,
             ["v1.0-alpha1", "unlock", store] if posts => lock::http::unlock(self, store, call).await,
             _ => invoke::invoke(self, call.request, peer).await,

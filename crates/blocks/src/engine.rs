@@ -18,6 +18,8 @@ pub enum Block {
     Secrets,
     /// Values that change from outside.
     Configuration,
+    /// What is outside, as a service asks it or is told of it.
+    Bindings,
 }
 
 /// An engine as the system file sees it.
@@ -57,6 +59,8 @@ pub enum OptionKind {
     Literal,
     /// A file or folder, relative to the system file.
     File,
+    /// When something is due: cron, `@every` and the like.
+    Schedule,
     /// A whole number.
     Integer,
     /// `true` or `false`.

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bindings;
 pub mod configuration;
 pub mod engine;
 pub mod failure;

@@ -22,3 +22,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Err(Failure::Io { engine, attempt: "read on a thread of its own".to_owned(), source })
     })
 }
+
+/// What was tried brought an error.
+pub(crate) fn failed(engine: &'static str, attempt: String, error: io::Error) -> Failure {
+    Failure::Io { engine, attempt, source: Arc::new(error) }
+}
+
+/// An option that makes no sense.
+pub(crate) fn invalid(engine: &'static str, what: &str, why: String) -> Failure {
+    let source = Arc::new(io::Error::new(io::ErrorKind::InvalidInput, why));
+    Failure::Io { engine, attempt: format!("use `{what}`"), source }
+}

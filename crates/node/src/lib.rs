@@ -37,4 +37,6 @@ pub const ENGINES: &[floodway_blocks::EngineDescription] = &[
     floodway_engines::env::DESCRIPTION,
     floodway_engines::file::DESCRIPTION,
     floodway_engines::folder::DESCRIPTION,
+    floodway_engines::http::DESCRIPTION,
+    floodway_engines::cron::DESCRIPTION,
 ];

@@ -165,6 +165,9 @@ impl Plane {
             system.services.iter().enumerate().filter(|(_, it)| replicas_to_start(it) > 0)
         {
             self.run_jobs(worker, &service.name).await;
+            if !self.components.cron.is_empty() {
+                self.run_cron(worker, &service.name).await;
+            }
         }
         for (worker, service) in self.subscribers(system).enumerate() {
             let (app, token) = (service.name.clone(), self.token.clone());
@@ -179,6 +182,20 @@ impl Plane {
             self.workers.spawn_on(worker, Box::new(deliver)).await;
             self.delivered.push(delivered);
         }
+    }
+
+    async fn run_cron(&mut self, worker: usize, app: &str) {
+        let (app, token) = (app.to_owned(), self.token.clone());
+        let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
+        let (ended, delivered) = oneshot::channel();
+        let run = move |context: WorkerContext| -> LocalFuture<'static, ()> {
+            Box::pin(async move {
+                floodway_api::run_cron(app, components, context.invoke, token, shutdown).await;
+                drop(ended);
+            })
+        };
+        self.workers.spawn_on(worker, Box::new(run)).await;
+        self.delivered.push(delivered);
     }
 
     async fn run_jobs(&mut self, worker: usize, app: &str) {

@@ -83,6 +83,7 @@ fn differences(present: &System, next: &System) -> Vec<String> {
         ("`topics`", present.topics != next.topics),
         ("`locks`", present.locks != next.locks),
         ("`secrets`", present.secrets != next.secrets),
+        ("`bindings`", present.bindings != next.bindings),
         ("`configuration`", present.configuration != next.configuration),
         ("the names of `services`", names(present) != names(next)),
     ];

@@ -52,6 +52,15 @@ impl Schedule {
         Ok(Self { when, zone: zone.map(Into::into) })
     }
 
+    /// As [`Schedule::parse`]; five fields of cron are those after the seconds, which are 0 then.
+    pub fn parse_short(text: &str) -> Result<Self, ScheduleError> {
+        let (zone, rest) = split_zone(text.trim())?;
+        if rest.split_whitespace().count() != 5 {
+            return Self::parse(text);
+        }
+        Ok(Self { when: When::Cron(Cron::parse(&alloc::format!("0 {rest}"))?), zone: zone.map(Into::into) })
+    }
+
     /// The zone it counts in, by its name in the tz database; `None` for UTC.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()

@@ -271,6 +271,7 @@ const fn fault(code: Code) -> &'static str {
         Code::BadName => "not a name:",
         Code::BadPath => "not a path:",
         Code::BadCommand => "not a command:",
+        Code::BadSchedule => "not a schedule:",
         Code::OutOfRange => "out of range:",
         _ => "not valid here:",
     }
@@ -284,6 +285,7 @@ pub(crate) const fn block_name(block: Block) -> &'static str {
         Block::Jobs => "jobs",
         Block::Secrets => "secrets",
         Block::Configuration => "configuration",
+        Block::Bindings => "bindings",
     }
 }
 

@@ -59,6 +59,8 @@ codes! {
     BadCommand = "FW-1112",
     /// Not a host name, header name or status.
     BadHttp = "FW-1113",
+    /// Not a schedule.
+    BadSchedule = "FW-1114",
     /// An environment variable without a value or a default.
     MissingVariable = "FW-1201",
     /// A `${…}` that has no meaning here.

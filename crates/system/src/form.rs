@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use floodway_policy::routing::PathPattern;
+use floodway_policy::schedule::Schedule;
 use floodway_policy::trust::{Network, NetworkError};
 use floodway_workload::Rate;
 
@@ -56,6 +57,8 @@ pub(crate) enum Form {
     Header,
     /// A status of HTTP.
     Status,
+    /// When something is due; the field of seconds may be missing.
+    Schedule,
 }
 
 /// Why a text does not have a form.
@@ -131,6 +134,7 @@ impl Form {
             Self::Host => "a host name such as `shop.example`".into(),
             Self::Header => "a header name such as `Content-Type`".into(),
             Self::Status => "a status from 300 to 599".into(),
+            Self::Schedule => "a schedule such as `0 */10 * * * *` or `@every 90s`".into(),
         }
     }
 
@@ -158,6 +162,7 @@ impl Form {
             Self::Host => "host".into(),
             Self::Header => "header name".into(),
             Self::Status => "status".into(),
+            Self::Schedule => "schedule".into(),
         }
     }
 
@@ -175,7 +180,7 @@ impl Form {
             Self::RequestPath => Some(r"^/([^ #$]|\$\{[^}]*\}|\$)*$"),
             Self::Header => Some("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
             Self::Status => Some("^[345][0-9][0-9]$"),
-            Self::Text | Self::File | Self::Command | Self::Host => Some("^(.|\n)+$"),
+            Self::Text | Self::File | Self::Command | Self::Host | Self::Schedule => Some("^(.|\n)+$"),
             Self::Literal | Self::Integer { .. } | Self::Flag | Self::Ip | Self::Network => None,
         }
     }
@@ -190,6 +195,7 @@ impl Form {
             | Self::PathPattern
             | Self::RequestPath
             | Self::Host
+            | Self::Schedule
             | Self::Header => true,
             Self::Literal
             | Self::Integer { .. }
@@ -243,6 +249,7 @@ impl Form {
             Self::Host => found(host(text).map(Kind::Text), Code::BadHttp),
             Self::Header => found(is_token(text).then(|| Kind::Text(text.into())), Code::BadHttp),
             Self::Status => found(status(text).map(Kind::Integer), Code::BadHttp),
+            Self::Schedule => self.parse_schedule(text),
         }
     }
 
@@ -332,6 +339,13 @@ impl Form {
             };
             self.misfit(Code::BadAddress, Some(help))
         })
+    }
+
+    fn parse_schedule(self, text: &str) -> Result<Kind, Misfit> {
+        match Schedule::parse_short(text) {
+            Ok(_) => Ok(Kind::Text(text.into())),
+            Err(error) => Err(self.misfit(Code::BadSchedule, Some(error.to_string()))),
+        }
     }
 
     fn parse_command(self, text: &str) -> Result<Kind, Misfit> {

@@ -58,6 +58,8 @@ pub struct System {
     pub secrets: Vec<Component>,
     /// Where services read and watch configuration.
     pub configuration: Vec<Component>,
+    /// What is outside, as services ask it or are told of it.
+    pub bindings: Vec<Component>,
     /// What can be offered to it.
     pub loads: Vec<NamedLoad>,
     /// The names of the file's profiles.

@@ -55,6 +55,7 @@ impl Reader<'_> {
             topics,
             locks: self.locks(file),
             secrets: self.components(file, "secrets", Block::Secrets),
+            bindings: self.components(file, "bindings", Block::Bindings),
             configuration: self.components(file, "configuration", Block::Configuration),
             loads: self.loads(file),
             profiles: Vec::new(),

@@ -187,6 +187,7 @@ fn single(form: Form) -> Value {
         | Form::RequestPath
         | Form::Host
         | Form::Header
+        | Form::Schedule
         | Form::Status => match form.pattern() {
             Some(pattern) => json!({ "type": "string", "pattern": pattern }),
             None => json!({ "type": "string" }),

@@ -95,6 +95,7 @@ fn option_field(option: &OptionDescription) -> Field {
         OptionKind::Text => Shape::One(Form::Text),
         OptionKind::Literal => Shape::One(Form::Literal),
         OptionKind::File => Shape::One(Form::File),
+        OptionKind::Schedule => Shape::One(Form::Schedule),
         OptionKind::Integer => Shape::One(Form::Integer { min: i64::MIN, max: i64::MAX }),
         OptionKind::Flag => Shape::One(Form::Flag),
         OptionKind::Duration => Shape::One(Form::Duration { zero: false }),

@@ -11,7 +11,8 @@ use floodway_policy::job::{FailurePolicy, JobPlan, JobTimes, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{JobError, wall, zone};
+use super::{JobError, wall};
+use crate::zone;
 
 /// What the author of a job wrote.
 #[derive(Debug, Clone, Serialize, Deserialize)]

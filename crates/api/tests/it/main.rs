@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![forbid(unsafe_code)]
 
+mod bindings;
 mod calls;
 mod configuration;
 mod deliveries;

@@ -8,16 +8,18 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use floodway_api::{
-    Caller, Components, JobsComponent, Outbox, ServerOptions, StoreComponent, TopicsComponent, deliver,
-    run_jobs, serve, serve_grpc,
+    Caller, Components, CronBinding, JobsComponent, Outbox, ServerOptions, StoreComponent, TopicsComponent,
+    deliver, run_cron, run_jobs, serve, serve_grpc,
 };
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
 use floodway_engines::env::Env;
 use floodway_engines::file::{FileConfiguration, FileSecrets, Layout};
+use floodway_engines::http::{HttpBinding, HttpOptions};
 use floodway_kit::http::{Answer, send};
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::retry::Backoff;
+use floodway_policy::schedule::Schedule;
 use floodway_policy::snapshot::TopicsPolicy;
 use http::{Request, Response};
 use hyper::client::conn::http1;
@@ -56,6 +58,20 @@ pub(crate) fn api_with(
     options: ServerOptions,
     dead_letter: Option<&str>,
 ) -> Api {
+    start(apps, options, dead_letter, None)
+}
+
+/// An API with the bindings `mail`, which asks this URL, and `tick`, ten times a second.
+pub(crate) fn api_bound(url: &str, apps: &[(&str, SocketAddr)]) -> Api {
+    start(apps, ServerOptions::default(), None, Some(url))
+}
+
+fn start(
+    apps: &[(&str, SocketAddr)],
+    options: ServerOptions,
+    dead_letter: Option<&str>,
+    mail: Option<&str>,
+) -> Api {
     let folder = tempfile::tempdir().expect("a folder");
     let (listener, address) = listen();
     let (grpc_listener, grpc) = listen();
@@ -64,11 +80,15 @@ pub(crate) fn api_with(
     let apps: BTreeMap<String, SocketAddr> =
         apps.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
     let run = {
-        let (shutdown, data, dead_letter) =
-            (shutdown.clone(), folder.path().to_owned(), dead_letter.map(str::to_owned));
+        let (shutdown, data) = (shutdown.clone(), folder.path().to_owned());
+        let (dead_letter, mail) = (dead_letter.map(str::to_owned), mail.map(str::to_owned));
         move || {
             let engine = engine(&data);
-            let components = Arc::new(components(&engine, &data, dead_letter));
+            let mut components = components(&engine, &data, dead_letter);
+            if let Some(mail) = mail {
+                bind(&mut components, mail);
+            }
+            let components = Arc::new(components);
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.expect("a runtime").block_on(async move {
                 let invoke: Rc<dyn Invoke> = Rc::new(Apps(apps.clone()));
@@ -95,6 +115,8 @@ pub(crate) fn api_with(
                 for app in apps.into_keys() {
                     let (components, invoke) = (Arc::clone(&components), Rc::clone(&invoke));
                     let job = (app.clone(), Arc::clone(&components), Rc::clone(&invoke), shutdown.clone());
+                    let cron = job.clone();
+                    tasks.spawn_local(run_cron(cron.0, cron.1, cron.2, None, cron.3));
                     tasks.spawn_local(run_jobs(job.0, job.1, job.2, None, job.3));
                     tasks.spawn_local(deliver(app, components, invoke, None, shutdown.clone()));
                 }
@@ -123,6 +145,20 @@ fn engine(folder: &std::path::Path) -> Engine {
         limits: Limits::default(),
     };
     Engine::open(folder, options).expect("an engine").0
+}
+
+fn bind(components: &mut Components, url: String) {
+    let schedule = Schedule::parse("@every 100ms").expect("a schedule");
+    components.cron.push(CronBinding { name: "tick".to_owned(), schedule, route: None });
+    let options = HttpOptions {
+        url,
+        errs_unless_2xx: true,
+        response_timeout: PATIENCE,
+        response_bytes: 1 << 20,
+        token: None,
+    };
+    let mail = HttpBinding::new(options).expect("a URL");
+    components.bindings.insert("mail".to_owned(), Arc::new(mail));
 }
 
 /// The files of the secrets `vault` and the configuration `features`.

@@ -17,6 +17,8 @@ pub(super) fn components(
 ) -> Result<Components, NodeError> {
     let mut components = Components::default();
     components.secrets = outside::secrets(&system.secrets)?;
+    components.bindings = outside::output_bindings(&system.bindings)?;
+    components.cron = outside::cron_bindings(&system.bindings)?;
     components.configuration = outside::configuration(&system.configuration)?;
     let Some(OpenEngine { engine, .. }) = engine else { return Ok(components) };
     for spec in &system.stores {

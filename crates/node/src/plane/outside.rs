@@ -1,16 +1,22 @@
-//! Components on what is outside of the node: the environment, files, folders.
+//! Components on what is outside of the node: the environment, files, folders, HTTP, the clock.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use floodway_api::CronBinding;
 use floodway_blocks::Failure;
+use floodway_blocks::bindings::OutputBinding;
 use floodway_blocks::configuration::Configuration;
 use floodway_blocks::engine::OptionValue;
 use floodway_blocks::secrets::Secrets;
+use floodway_engines::cron;
 use floodway_engines::env::{self, Env};
 use floodway_engines::file::{self, FileConfiguration, FileSecrets, Layout};
 use floodway_engines::folder::{self, Folder};
+use floodway_engines::http::{self, HttpBinding, HttpOptions};
+use floodway_policy::schedule::{Schedule, ScheduleError};
 use floodway_system::{Component, Engine};
 
 use crate::error::NodeError;
@@ -46,6 +52,43 @@ pub(super) fn configuration(
     })
 }
 
+/// The output bindings by name.
+pub(super) fn output_bindings(
+    specs: &[Component],
+) -> Result<BTreeMap<String, Arc<dyn OutputBinding>>, NodeError> {
+    open("bindings", specs, |engine| {
+        if engine.name != http::NAME {
+            return Ok(None);
+        }
+        let header = Some(text(engine, "token-header")).filter(|header| !header.is_empty());
+        let options = HttpOptions {
+            url: text(engine, "url").to_owned(),
+            errs_unless_2xx: engine.options.get("error-unless-2xx") != Some(&OptionValue::Flag(false)),
+            response_timeout: duration(engine, "response-timeout"),
+            response_bytes: size(engine, "response-bytes"),
+            token: header.map(|header| (header.to_owned(), text(engine, "token").to_owned())),
+        };
+        let binding: Arc<dyn OutputBinding> = Arc::new(HttpBinding::new(options)?);
+        Ok(Some(binding))
+    })
+}
+
+/// The bindings to the clock.
+pub(super) fn cron_bindings(specs: &[Component]) -> Result<Vec<CronBinding>, NodeError> {
+    let cron = specs.iter().filter(|spec| spec.engine.name == cron::NAME);
+    let binding = |Component { name, engine }: &Component| {
+        let failed = |source: ScheduleError| NodeError::Component {
+            section: "bindings",
+            name: name.clone(),
+            source: source.into(),
+        };
+        let schedule = Schedule::parse_short(text(engine, "schedule")).map_err(failed)?;
+        let route = Some(text(engine, "route").to_owned()).filter(|route| !route.is_empty());
+        Ok(CronBinding { name: name.clone(), schedule, route })
+    };
+    cron.map(binding).collect()
+}
+
 fn open<T>(
     section: &'static str,
     specs: &[Component],
@@ -72,6 +115,20 @@ fn text<'a>(engine: &'a Engine, name: &str) -> &'a str {
     match engine.options.get(name) {
         Some(OptionValue::Text(text)) => text,
         _ => "",
+    }
+}
+
+fn duration(engine: &Engine, name: &str) -> Duration {
+    match engine.options.get(name) {
+        Some(OptionValue::Duration(duration)) => *duration,
+        _ => Duration::ZERO,
+    }
+}
+
+fn size(engine: &Engine, name: &str) -> usize {
+    match engine.options.get(name) {
+        Some(OptionValue::Size(size)) => usize::try_from(*size).unwrap_or(usize::MAX),
+        _ => 0,
     }
 }
 

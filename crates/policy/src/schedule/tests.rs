@@ -118,6 +118,15 @@ fn refuses_what_is_no_schedule() {
 }
 
 #[test]
+fn the_field_of_seconds_may_be_missing_where_that_is_allowed() {
+    let short = |text| Schedule::parse_short(text).expect("a schedule");
+    assert_eq!(short("*/5 * * * *"), short("0 */5 * * * *"));
+    assert_eq!(short("TZ=Europe/Rome 30 9 * * *"), short("CRON_TZ=Europe/Rome 0 30 9 * * *"));
+    assert_eq!(short("@every 5s"), Schedule::parse("@every 5s").expect("a schedule"));
+    assert!(Schedule::parse_short("* * * *").is_err() && Schedule::parse_short("").is_err());
+}
+
+#[test]
 fn what_never_comes_has_no_next_time() {
     assert_eq!(next("0 0 0 31 2 *", "2026-11-23T00:00:00Z", 1, &Utc), vec![]);
     assert_eq!(next("0 0 0 1 1 *", "9999-12-31T00:00:00Z", 1, &Utc), vec![]);

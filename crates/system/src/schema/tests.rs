@@ -10,12 +10,17 @@ use crate::code::Code;
 use crate::shape::file::METHODS;
 use crate::tree::{self, Content, Node, Style};
 
-const CATALOGUE: &[EngineDescription] = &[
-    EMBEDDED,
-    floodway_engines::env::DESCRIPTION,
-    floodway_engines::file::DESCRIPTION,
-    floodway_engines::folder::DESCRIPTION,
-];
+const CATALOGUE: &[EngineDescription] = {
+    use floodway_engines::{cron, env, file, folder, http};
+    &[
+        EMBEDDED,
+        env::DESCRIPTION,
+        file::DESCRIPTION,
+        folder::DESCRIPTION,
+        http::DESCRIPTION,
+        cron::DESCRIPTION,
+    ]
+};
 
 const EMBEDDED: EngineDescription = EngineDescription {
     name: "embedded",
@@ -75,6 +80,7 @@ stores: { orders: { engine: embedded, durability: none, outbox: { topics: events
 topics: { events: { engine: embedded, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s } }
 locks: { default: { engine: embedded } }
 secrets: { env: { engine: env, prefix: "" }, vault: { engine: file, path: secrets.json }, mounted: { engine: folder, path: /run/secrets } }
+bindings: { mail: { engine: http, url: "https://mail.example" }, tick: { engine: cron, schedule: "@every 90s" } }
 configuration: { features: { engine: file, path: features.json } }
 loads:
   rush:

@@ -12,7 +12,7 @@ mod services;
 use self::front::{LISTEN, TLS};
 use self::loads::LOAD;
 use self::node::NODE;
-use self::outside::{CONFIGURATION, SECRETS};
+use self::outside::{BINDING, CONFIGURATION, SECRETS};
 use self::services::SERVICE;
 use super::Need::{Default, Optional, Required};
 use super::fallback::FALLBACK;
@@ -111,6 +111,12 @@ pub(crate) static FILE_SHAPE: Object = Object {
             },
             Optional("none"),
             "Where services read and watch configuration, by name.",
+        ),
+        field(
+            "bindings",
+            Shape::Map { key: Form::Name, value: &Shape::Engine(Block::Bindings, &BINDING), max: 1000 },
+            Optional("none"),
+            "What is outside, by name: services ask it, or are told of it.",
         ),
         field(
             "loads",

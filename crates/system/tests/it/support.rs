@@ -32,6 +32,8 @@ pub(crate) const CATALOGUE: &[EngineDescription] = &[
     floodway_engines::env::DESCRIPTION,
     floodway_engines::file::DESCRIPTION,
     floodway_engines::folder::DESCRIPTION,
+    floodway_engines::http::DESCRIPTION,
+    floodway_engines::cron::DESCRIPTION,
     EngineDescription {
         name: "elsewhere",
         serves: &[Block::Topics],

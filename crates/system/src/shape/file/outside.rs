@@ -9,6 +9,12 @@ pub(super) static SECRETS: Object = Object {
     fields: &[ENGINE],
 };
 
+pub(super) static BINDING: Object = Object {
+    name: "binding",
+    doc: "Something outside that services ask (`http`), or that tells them (`cron`).",
+    fields: &[ENGINE],
+};
+
 pub(super) static CONFIGURATION: Object = Object {
     name: "configuration component",
     doc: "Values that change while services run; who subscribes is told.",

@@ -16,7 +16,7 @@ impl Zone for Named {
 }
 
 /// The zone of that name; UTC for none. `None` where there is no such zone.
-pub(super) fn zone(name: Option<&str>) -> Option<Box<dyn Zone>> {
+pub(crate) fn zone(name: Option<&str>) -> Option<Box<dyn Zone>> {
     let Some(name) = name else { return Some(Box::new(Utc)) };
     let named = TimeZone::get(name).ok()?;
     Some(Box::new(Named(named)))
