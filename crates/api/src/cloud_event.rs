@@ -1,5 +1,7 @@
 //! The envelope of a message: a `CloudEvent` 1.0 in its JSON format, with the fields that Dapr adds.
 
+pub(crate) mod grpc;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

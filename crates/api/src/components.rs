@@ -12,9 +12,10 @@ use floodway_blocks::secrets::Secrets;
 use floodway_blocks::state::Store;
 use floodway_blocks::topics::Topics;
 use floodway_policy::snapshot::TopicsPolicy;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::bindings::cron::CronBinding;
+use crate::streams::{self, NewStream};
 use crate::subscription::Subscription;
 
 /// All components of a system.
@@ -39,6 +40,8 @@ pub struct Components {
     /// What each app has subscribed to, once it has said so.
     subscriptions: Mutex<BTreeMap<String, Vec<Subscription>>>,
     subscribed: watch::Sender<BTreeSet<String>>,
+    /// Where each app's streams are served.
+    streams: Mutex<BTreeMap<String, mpsc::Sender<NewStream>>>,
     /// What each app has added to its metadata.
     extended: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
@@ -112,6 +115,18 @@ impl Components {
     pub(crate) fn subscriptions_of(&self, app: &str) -> Vec<Subscription> {
         let all = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(app).cloned().unwrap_or_default()
+    }
+
+    /// From now on, an app's streams are served by whoever has this.
+    pub(crate) fn serve_streams(&self, app: &str) -> mpsc::Receiver<NewStream> {
+        let (streams, new) = mpsc::channel(streams::WAITING_MAX);
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(app.to_owned(), streams);
+        new
+    }
+
+    /// Where an app's streams are served, if they are.
+    pub(crate) fn streams_of(&self, app: &str) -> Option<mpsc::Sender<NewStream>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned()
     }
 
     /// Sets a key of an app's metadata; says no where there is no room for another.

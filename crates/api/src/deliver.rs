@@ -2,6 +2,7 @@
 //! allows. What happens to each message is decided by `policy::delivery`; `perform` does it.
 
 mod perform;
+mod streams;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::listen::log_panic;
 use crate::server::API_TOKEN;
 use crate::subscription::{self, Subscription};
 use perform::{Post, Settled};
+use streams::Streams;
 
 /// An app's answer to a delivery or a question is read up to this size.
 const ANSWER_MAX: usize = 1 << 20;
@@ -72,17 +74,17 @@ pub async fn deliver(
 ) {
     let token = token.and_then(|token| secret(&app, &token));
     let app = App { name: app.into(), components, invoke, token, clock: Clock::start(), shutdown };
-    let Some(subscriptions) = app.shutdown.run_until_cancelled(app.discover()).await else { return };
-    app.components.remember(&app.name, subscriptions.clone());
-    let opening = Rc::new(Opening { app: app.clone() });
-    let mut tasks = JoinSet::new();
-    for subscription in subscriptions {
-        tasks.spawn_local(app.clone().serve(subscription, Rc::clone(&opening)));
-    }
-    drop(opening);
-    while let Some(ended) = tasks.join_next().await {
-        log_panic(ended);
-    }
+    let streams = streams::serve(app.clone(), app.components.serve_streams(&app.name));
+    tokio::join!(streams, app.deliver_by_routes());
+}
+
+/// How messages reach an app.
+#[derive(Debug)]
+enum Reach {
+    /// By a request to one of its replicas.
+    Route(String),
+    /// On one of the streams that it has opened.
+    Streams(Rc<Streams>),
 }
 
 /// The token as a header that no log shows.
@@ -98,6 +100,21 @@ pub(crate) fn secret(app: &str, token: &str) -> Option<HeaderValue> {
 // === impl App ===
 
 impl App {
+    /// Asks it what it subscribes to, and serves that.
+    async fn deliver_by_routes(&self) {
+        let Some(subscriptions) = self.shutdown.run_until_cancelled(self.discover()).await else { return };
+        self.components.remember(&self.name, subscriptions.clone());
+        let opening = Rc::new(Opening { app: self.clone() });
+        let mut tasks = JoinSet::new();
+        for subscription in subscriptions {
+            tasks.spawn_local(self.clone().serve(subscription, Rc::clone(&opening)));
+        }
+        drop(opening);
+        while let Some(ended) = tasks.join_next().await {
+            log_panic(ended);
+        }
+    }
+
     /// Asks the app for its subscriptions until it answers.
     async fn discover(&self) -> Vec<Subscription> {
         let mut rng = Rng::new(0);
@@ -141,7 +158,17 @@ impl App {
         let opened = self.shutdown.run_until_cancelled(self.open(component, &subscription)).await;
         drop(opening);
         if let Some(group) = opened {
-            self.pump(group, component, &subscription).await;
+            let reach = Reach::Route(subscription.route.clone());
+            self.pump(group, component, &subscription, reach).await;
+        }
+    }
+
+    /// The same for streams, whose topics were found before.
+    async fn open_and_pump(&self, subscription: &Subscription, reach: Reach) {
+        let Some(component) = self.components.topics.get(&subscription.topics) else { return };
+        let opened = self.shutdown.run_until_cancelled(self.open(component, subscription)).await;
+        if let Some(group) = opened {
+            self.pump(group, component, subscription, reach).await;
         }
     }
 
@@ -166,9 +193,10 @@ impl App {
         mut group: Box<dyn Group>,
         component: &TopicsComponent,
         subscription: &Subscription,
+        reach: Reach,
     ) {
         let window = usize::from(component.policy.in_flight_max.max(1));
-        let post = Rc::new(Post::new(self, component, subscription));
+        let post = Rc::new(Post::new(self, component, subscription, reach));
         let mut under_way: JoinSet<Option<Settled>> = JoinSet::new();
         loop {
             let room = window - under_way.len();

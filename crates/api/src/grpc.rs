@@ -11,6 +11,7 @@ pub(crate) mod calls;
 mod proxy;
 mod service;
 mod status;
+mod subscribe;
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -24,6 +24,7 @@ mod publish;
 mod secrets;
 mod server;
 mod state;
+mod streams;
 mod subscription;
 mod to_app;
 mod zone;

@@ -109,7 +109,11 @@ fn has_ids(entries: &[Entry]) -> bool {
     entries.iter().all(|entry| !entry.id.is_empty() && seen.insert(&entry.id))
 }
 
-fn find<'a>(blocks: &'a Blocks, topics: &str, topic: &str) -> Result<&'a TopicsComponent, ApiError> {
+pub(crate) fn find<'a>(
+    blocks: &'a Blocks,
+    topics: &str,
+    topic: &str,
+) -> Result<&'a TopicsComponent, ApiError> {
     let known = [("appID", &*blocks.caller.app)];
     if blocks.components.topics.is_empty() {
         let message = format!("pubsub {topics} is not configured");

@@ -11,8 +11,8 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use super::{App, ReadError, read};
-use crate::cloud_event;
+use super::{App, Reach, ReadError, read};
+use crate::cloud_event::{self, grpc::to_grpc};
 use crate::components::TopicsComponent;
 use crate::subscription::Subscription;
 
@@ -26,7 +26,7 @@ pub(super) struct Post {
     app: App,
     topics: String,
     topic: String,
-    route: String,
+    reach: Reach,
     is_raw: bool,
     dead_letter: Option<String>,
     policy: DeliveryPolicy,
@@ -48,8 +48,13 @@ struct Answer {
 // === impl Post ===
 
 impl Post {
-    pub(super) fn new(app: &App, component: &TopicsComponent, subscription: &Subscription) -> Self {
-        let Subscription { topics, topic, route, dead_letter, is_raw } = subscription.clone();
+    pub(super) fn new(
+        app: &App,
+        component: &TopicsComponent,
+        subscription: &Subscription,
+        reach: Reach,
+    ) -> Self {
+        let Subscription { topics, topic, dead_letter, is_raw, .. } = subscription.clone();
         let dead_letter = dead_letter.or_else(|| component.policy.dead_letter.clone());
         // A message in the dead-letter topic that is given up again must not go round in a circle.
         let dead_letter = dead_letter.filter(|dead_letter| *dead_letter != topic);
@@ -57,7 +62,7 @@ impl Post {
             app: app.clone(),
             topics,
             topic,
-            route,
+            reach,
             is_raw,
             dead_letter,
             policy: component.policy.delivery,
@@ -73,7 +78,7 @@ impl Post {
         let mut event = Event::Offered;
         loop {
             event = match delivery.step(event, clock.now(), &mut rng) {
-                Action::Deliver { attempt } => Event::Answered(self.post(payload.clone(), attempt).await),
+                Action::Deliver { attempt } => Event::Answered(self.attempt(payload.clone(), attempt).await),
                 Action::WakeAt(time) => {
                     let pause = tokio::time::sleep(time.since(clock.now()));
                     self.app.shutdown.run_until_cancelled(pause).await?;
@@ -103,24 +108,38 @@ impl Post {
         message.payload.clone()
     }
 
-    async fn post(&self, payload: Bytes, attempt: u32) -> Outcome {
-        let mut request = self.app.request("POST", &self.route, payload);
-        request.headers_mut().insert(CONTENT_TYPE, CLOUD_EVENT);
-        request.headers_mut().insert(ATTEMPT, HeaderValue::from(attempt));
-        let whole = async {
-            match self.app.invoke.invoke(&self.app.name, request).await {
-                Ok(response) => {
-                    let status = response.status();
-                    self.outcome(status, read(response).await)
-                }
-                Err(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. }) => Outcome::Unreachable,
-                Err(error) => {
-                    tracing::debug!(%error, topic = self.topic, "a delivery failed");
-                    Outcome::Failed
+    /// One attempt, within its time.
+    async fn attempt(&self, payload: Bytes, attempt: u32) -> Outcome {
+        let outcome = async {
+            match &self.reach {
+                Reach::Route(route) => self.post(route, payload, attempt).await,
+                Reach::Streams(streams) => {
+                    let Some(event) = to_grpc(&payload) else {
+                        tracing::warn!(topic = self.topic, "a message that is no envelope cannot be sent");
+                        return Outcome::Failed;
+                    };
+                    streams.deliver(event).await
                 }
             }
         };
-        tokio::time::timeout(self.policy.timeout, whole).await.unwrap_or(Outcome::Failed)
+        tokio::time::timeout(self.policy.timeout, outcome).await.unwrap_or(Outcome::Failed)
+    }
+
+    async fn post(&self, route: &str, payload: Bytes, attempt: u32) -> Outcome {
+        let mut request = self.app.request("POST", route, payload);
+        request.headers_mut().insert(CONTENT_TYPE, CLOUD_EVENT);
+        request.headers_mut().insert(ATTEMPT, HeaderValue::from(attempt));
+        match self.app.invoke.invoke(&self.app.name, request).await {
+            Ok(response) => {
+                let status = response.status();
+                self.outcome(status, read(response).await)
+            }
+            Err(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. }) => Outcome::Unreachable,
+            Err(error) => {
+                tracing::debug!(%error, topic = self.topic, "a delivery failed");
+                Outcome::Failed
+            }
+        }
     }
 
     /// A success that breaks off may have meant something else: the message comes again. One that is too

@@ -11,6 +11,7 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::calls::{self, Calls};
+use super::subscribe;
 use crate::lock::grpc as lock;
 use crate::metadata::grpc as metadata;
 use crate::publish::grpc as publish;
@@ -61,6 +62,7 @@ impl Dapr for Service {
     type DecryptAlpha1Stream = BoxStream<v1::DecryptResponse>;
 
     served! {
+        subscribe_topic_events_alpha1(Streaming<v1::SubscribeTopicEventsRequestAlpha1>) -> Self::SubscribeTopicEventsAlpha1Stream = subscribe::subscribe;
         invoke_service(v1::InvokeServiceRequest) -> common::InvokeResponse = calls::invoke_service;
         get_state(v1::GetStateRequest) -> v1::GetStateResponse = state::get_state;
         get_bulk_state(v1::GetBulkStateRequest) -> v1::GetBulkStateResponse = state::get_bulk_state;
@@ -79,7 +81,6 @@ impl Dapr for Service {
 
     not_served! {
         query_state_alpha1(v1::QueryStateRequest) -> v1::QueryStateResponse;
-        subscribe_topic_events_alpha1(Streaming<v1::SubscribeTopicEventsRequestAlpha1>) -> Self::SubscribeTopicEventsAlpha1Stream;
         invoke_binding(v1::InvokeBindingRequest) -> v1::InvokeBindingResponse;
         get_secret(v1::GetSecretRequest) -> v1::GetSecretResponse;
         get_bulk_secret(v1::GetBulkSecretRequest) -> v1::GetBulkSecretResponse;

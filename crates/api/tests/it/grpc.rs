@@ -23,7 +23,7 @@ use tonic_types::StatusExt as _;
 use crate::support::{Api, PATIENCE, api, api_for, api_with};
 
 /// Runs a client's conversation with an API.
-fn talk<F: Future>(api: &Api, say: impl FnOnce(DaprClient<Channel>) -> F) -> F::Output {
+pub(crate) fn talk<F: Future>(api: &Api, say: impl FnOnce(DaprClient<Channel>) -> F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let address = format!("http://{}", api.grpc);

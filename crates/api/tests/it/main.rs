@@ -18,4 +18,5 @@ mod secrets;
 mod server;
 mod state;
 mod streams;
+mod subscribing;
 mod support;
