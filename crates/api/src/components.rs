@@ -18,8 +18,8 @@ use crate::bindings::cron::CronBinding;
 use crate::streams::{self, NewStream};
 use crate::subscription::Subscription;
 
-/// All components of a system.
-#[derive(Debug, Default)]
+/// All components of a system, or those of it that an app may use: both share what apps have said.
+#[derive(Debug, Default, Clone)]
 pub struct Components {
     /// State stores.
     pub stores: BTreeMap<String, StoreComponent>,
@@ -37,6 +37,14 @@ pub struct Components {
     pub cron: Vec<CronBinding>,
     /// What is due at a time; `None` where nothing keeps it.
     pub jobs: Option<JobsComponent>,
+    /// Subscriptions that apps need not ask for.
+    pub declared: Vec<DeclaredSubscription>,
+    said: Arc<Said>,
+}
+
+/// What apps have said.
+#[derive(Debug, Default)]
+struct Said {
     /// What each app has subscribed to, once it has said so.
     subscriptions: Mutex<BTreeMap<String, Vec<Subscription>>>,
     subscribed: watch::Sender<BTreeSet<String>>,
@@ -46,11 +54,31 @@ pub struct Components {
     extended: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
+/// A subscription that the node's documents declare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredSubscription {
+    /// The topics component.
+    pub topics: String,
+    /// The topic in it.
+    pub topic: String,
+    /// Where apps take its messages.
+    pub route: String,
+    /// Where its messages go that are given up.
+    pub dead_letter: Option<String>,
+    /// Messages are not envelopes: they were published by others.
+    pub is_raw: bool,
+    /// The apps that it is for; none for all.
+    pub apps: Vec<String>,
+}
+
+/// Whom components are for: by the names of the sections of the system file, and of the component.
+pub type Scopes = BTreeMap<(&'static str, String), BTreeSet<String>>;
+
 /// The most keys that an app may add to its metadata.
 pub(crate) const EXTENSIONS_MAX: usize = 64;
 
 /// A state store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoreComponent {
     /// Its engine.
     pub store: Arc<dyn Store>,
@@ -68,7 +96,7 @@ pub struct Outbox {
 }
 
 /// A topics component.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TopicsComponent {
     /// Its engine.
     pub topics: Arc<dyn Topics>,
@@ -77,7 +105,7 @@ pub struct TopicsComponent {
 }
 
 /// Where jobs are kept, and how they are run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct JobsComponent {
     /// Its engine.
     pub jobs: Arc<dyn Jobs>,
@@ -95,43 +123,58 @@ impl JobsComponent {
 }
 
 impl Components {
+    /// The same, without what is not for this app.
+    pub fn for_app(&self, app: &str, scopes: &Scopes) -> Self {
+        let is_for = |section: &'static str, name: &str| {
+            scopes.get(&(section, name.to_owned())).is_none_or(|apps| apps.contains(app))
+        };
+        let mut own = self.clone();
+        own.stores.retain(|name, _| is_for("stores", name));
+        own.topics.retain(|name, _| is_for("topics", name));
+        own.secrets.retain(|name, _| is_for("secrets", name));
+        own.bindings.retain(|name, _| is_for("bindings", name));
+        own.cron.retain(|binding| is_for("bindings", &binding.name));
+        own.declared.retain(|declared| declared.apps.is_empty() || declared.apps.iter().any(|it| it == app));
+        own
+    }
+
     /// The apps whose subscriptions are all open, now and whenever there are more: what is published
     /// from then on passes none of them by.
     pub fn subscribed(&self) -> watch::Receiver<BTreeSet<String>> {
-        self.subscribed.subscribe()
+        self.said.subscribed.subscribe()
     }
 
     pub(crate) fn note_subscribed(&self, app: &str) {
-        self.subscribed.send_modify(|apps| {
+        self.said.subscribed.send_modify(|apps| {
             apps.insert(app.to_owned());
         });
     }
 
     pub(crate) fn remember(&self, app: &str, subscriptions: Vec<Subscription>) {
-        let mut all = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.said.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(app.to_owned(), subscriptions);
     }
 
     pub(crate) fn subscriptions_of(&self, app: &str) -> Vec<Subscription> {
-        let all = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.said.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(app).cloned().unwrap_or_default()
     }
 
     /// From now on, an app's streams are served by whoever has this.
     pub(crate) fn serve_streams(&self, app: &str) -> mpsc::Receiver<NewStream> {
         let (streams, new) = mpsc::channel(streams::WAITING_MAX);
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(app.to_owned(), streams);
+        self.said.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(app.to_owned(), streams);
         new
     }
 
     /// Where an app's streams are served, if they are.
     pub(crate) fn streams_of(&self, app: &str) -> Option<mpsc::Sender<NewStream>> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned()
+        self.said.streams.lock().unwrap_or_else(PoisonError::into_inner).get(app).cloned()
     }
 
     /// Sets a key of an app's metadata; says no where there is no room for another.
     pub(crate) fn extend(&self, app: &str, key: &str, text: &str) -> bool {
-        let mut all = self.extended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.said.extended.lock().unwrap_or_else(PoisonError::into_inner);
         let extended = all.entry(app.to_owned()).or_default();
         let has_room = extended.len() < EXTENSIONS_MAX || extended.contains_key(key);
         if has_room {
@@ -141,7 +184,7 @@ impl Components {
     }
 
     pub(crate) fn extended_of(&self, app: &str) -> BTreeMap<String, String> {
-        let all = self.extended.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.said.extended.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(app).cloned().unwrap_or_default()
     }
 }

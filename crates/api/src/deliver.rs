@@ -103,6 +103,7 @@ impl App {
     /// Asks it what it subscribes to, and serves that.
     async fn deliver_by_routes(&self) {
         let Some(subscriptions) = self.shutdown.run_until_cancelled(self.discover()).await else { return };
+        let subscriptions = subscription::with_declared(subscriptions, &self.components.declared);
         self.components.remember(&self.name, subscriptions.clone());
         let opening = Rc::new(Opening { app: self.clone() });
         let mut tasks = JoinSet::new();

@@ -30,7 +30,9 @@ mod to_app;
 mod zone;
 
 pub use bindings::cron::{CronBinding, run_cron};
-pub use components::{Components, JobsComponent, Outbox, StoreComponent, TopicsComponent};
+pub use components::{
+    Components, DeclaredSubscription, JobsComponent, Outbox, Scopes, StoreComponent, TopicsComponent,
+};
 pub use deliver::deliver;
 pub use grpc::serve as serve_grpc;
 pub use jobs::run_jobs;

@@ -6,6 +6,8 @@ use http::uri::PathAndQuery;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::components::DeclaredSubscription;
+
 /// One subscription of an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Subscription {
@@ -65,6 +67,21 @@ pub(crate) fn read(app: &str, body: &[u8]) -> Result<Vec<Subscription>, serde_js
         subscriptions.push(subscription);
     }
     Ok(subscriptions)
+}
+
+/// What an app asked for, and what is declared for it beside that: its own word comes first.
+pub(crate) fn with_declared(
+    mut subscriptions: Vec<Subscription>,
+    declared: &[DeclaredSubscription],
+) -> Vec<Subscription> {
+    for DeclaredSubscription { topics, topic, route, dead_letter, is_raw, .. } in declared.iter().cloned() {
+        if let Err(error) = route.parse::<PathAndQuery>() {
+            tracing::error!(%error, topics, topic, route, "a declared subscription whose route is no path is left out");
+        } else if !subscriptions.iter().any(|other| other.topics == topics && other.topic == topic) {
+            subscriptions.push(Subscription { topics, topic, route, dead_letter, is_raw });
+        }
+    }
+    subscriptions
 }
 
 fn subscription(app: &str, entry: Entry) -> Option<Subscription> {

@@ -86,6 +86,9 @@ pub(crate) struct Up {
     /// Lay this profile of the file over it.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+    /// A folder with Dapr's documents: components and subscriptions. May be given more than once.
+    #[arg(long = "resources-path", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) resources: Vec<PathBuf>,
     /// Run this load once every replica is ready, and check its expectations and its audit.
     #[arg(long, value_name = "NAME")]
     pub(crate) load: Option<String>,
@@ -119,6 +122,9 @@ pub(crate) struct Check {
     /// Lay this profile of the file over it.
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
+    /// A folder with Dapr's documents: components and subscriptions. May be given more than once.
+    #[arg(long = "resources-path", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) resources: Vec<PathBuf>,
     /// Print the JSON Schema of system files instead.
     #[arg(long)]
     pub(crate) schema: bool,

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use floodway_api::{Caller, Components, ServerOptions};
+use floodway_api::{Caller, Components, Scopes, ServerOptions};
 use floodway_blocks::invoke::LocalFuture;
 use floodway_gateway::telemetry::Telemetry;
 use floodway_gateway::{Back, Memberships, StartError, Stores, WorkerContext, Workers, WorkersOptions};
@@ -30,7 +30,7 @@ use crate::reload::{ReadSystem, Reload};
 use crate::status::{EngineStatus, Subscriptions};
 use crate::supervisor::{ApiPorts, Traffic};
 use crate::telemetry::Tellers;
-use components::{components, stores};
+use components::{components, scopes, stores};
 use engine::OpenEngine;
 use traffic::GatewayTraffic;
 
@@ -44,6 +44,8 @@ pub(crate) struct Plane {
     backs: Arc<[Option<Back>]>,
     traffic: Arc<dyn Traffic>,
     components: Arc<Components>,
+    /// Whom components are for, where not for all.
+    scopes: Scopes,
     token: Option<String>,
     api_ports: Vec<Vec<ApiPorts>>,
     audit_ports: ApiPorts,
@@ -83,6 +85,7 @@ impl Plane {
         let traffic = GatewayTraffic { memberships: shared.0, workers: shared.1 };
         let mut plane = Self {
             components: Arc::new(components(system, &snapshot, engine.as_ref())?),
+            scopes: scopes(system),
             engine,
             workers,
             backs: options.backs,
@@ -171,7 +174,7 @@ impl Plane {
         }
         for (worker, service) in self.subscribers(system).enumerate() {
             let (app, token) = (service.name.clone(), self.token.clone());
-            let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
+            let (components, shutdown) = (self.components_of(&app), self.deliveries.clone());
             let (ended, delivered) = oneshot::channel();
             let deliver = move |context: WorkerContext| -> LocalFuture<'static, ()> {
                 Box::pin(async move {
@@ -184,9 +187,17 @@ impl Plane {
         }
     }
 
+    /// The components that an app may use.
+    fn components_of(&self, app: &str) -> Arc<Components> {
+        if self.scopes.is_empty() && self.components.declared.is_empty() {
+            return Arc::clone(&self.components);
+        }
+        Arc::new(self.components.for_app(app, &self.scopes))
+    }
+
     async fn run_cron(&mut self, worker: usize, app: &str) {
         let (app, token) = (app.to_owned(), self.token.clone());
-        let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
+        let (components, shutdown) = (self.components_of(&app), self.deliveries.clone());
         let (ended, delivered) = oneshot::channel();
         let run = move |context: WorkerContext| -> LocalFuture<'static, ()> {
             Box::pin(async move {
@@ -200,7 +211,7 @@ impl Plane {
 
     async fn run_jobs(&mut self, worker: usize, app: &str) {
         let (app, token) = (app.to_owned(), self.token.clone());
-        let (components, shutdown) = (Arc::clone(&self.components), self.deliveries.clone());
+        let (components, shutdown) = (self.components_of(&app), self.deliveries.clone());
         let (ended, delivered) = oneshot::channel();
         let run = move |context: WorkerContext| -> LocalFuture<'static, ()> {
             Box::pin(async move {
@@ -290,7 +301,7 @@ impl Plane {
             |listener: &StdListener| listener.local_addr().map(|address| address.port()).map_err(unusable);
         let ports = ApiPorts { http: port(&http)?, grpc: port(&grpc)? };
         let caller = Caller { app: app.to_owned() };
-        let components = Arc::clone(&self.components);
+        let components = self.components_of(app);
         let options = ServerOptions { token: self.token.clone(), ..ServerOptions::default() };
         let serve = move |context: WorkerContext| -> LocalFuture<'static, ()> {
             Box::pin(async move {

@@ -83,6 +83,7 @@ fn differences(present: &System, next: &System) -> Vec<String> {
         ("`topics`", present.topics != next.topics),
         ("`locks`", present.locks != next.locks),
         ("`secrets`", present.secrets != next.secrets),
+        ("the documents of `--resources-path`", documents(present) != documents(next)),
         ("`bindings`", present.bindings != next.bindings),
         ("`configuration`", present.configuration != next.configuration),
         ("the names of `services`", names(present) != names(next)),
@@ -94,6 +95,11 @@ fn differences(present: &System, next: &System) -> Vec<String> {
         fixed.extend(keys.into_iter().map(|key| format!("`services.{}.{key}`", present.name)));
     }
     fixed
+}
+
+/// What only documents bring.
+fn documents(system: &System) -> (&[floodway_system::Scope], &[floodway_system::DaprSubscription]) {
+    (&system.scopes, &system.subscriptions)
 }
 
 /// What belongs to processes and their probes; the rest is how requests are sent to them.

@@ -17,6 +17,11 @@ pub(crate) fn file(root: &Node, catalogue: &[EngineDescription], mistakes: &mut 
     checker.object(Some(root), first_key(root), &FILE_SHAPE)
 }
 
+/// Checks a node that stands for an object.
+pub(crate) fn object(node: &Node, object: &'static Object, mistakes: &mut Vec<Mistake>) -> Fields {
+    Checker { catalogue: &[], mistakes }.object(Some(node), first_key(node), object)
+}
+
 fn first_key(root: &Node) -> Span {
     match &root.content {
         Content::Map(entries) => entries.first().map_or(root.span, |entry| entry.key.span),

@@ -87,6 +87,8 @@ codes! {
     UnknownColumn = "FW-1309",
     /// Rows that cannot be read.
     UnreadableRows = "FW-1310",
+    /// A part of Dapr's documents that is not served.
+    NotServed = "FW-1401",
 }
 
 impl fmt::Display for Code {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod code;
+mod dapr;
 mod load;
 mod mistake;
 mod model;
@@ -26,12 +27,13 @@ mod reference;
 mod schema;
 
 pub use code::Code;
+pub use dapr::add_resources;
 pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{
-    AccessLog, Audit, CertificateFiles, ClientAuthority, Component, Engine, Gateway, Health, Listen, Locks,
-    LogTo, NamedLoad, Node, Outbox, Probe, Route, Run, Service, ServiceTls, Source, Store, System, Telemetry,
-    Tls, Token, Topics, Traces,
+    AccessLog, Audit, CertificateFiles, ClientAuthority, Component, DaprSubscription, Engine, Gateway,
+    Health, Listen, Locks, LogTo, NamedLoad, Node, Outbox, Probe, Route, Run, Scope, Service, ServiceTls,
+    Source, Store, System, Telemetry, Tls, Token, Topics, Traces,
 };
 pub use reference::reference;
 pub use schema::schema;

@@ -135,7 +135,7 @@ fn file_of(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() }
 }
 
-fn read_text(file: &Path) -> Result<String, Box<Mistake>> {
+pub(crate) fn read_text(file: &Path) -> Result<String, Box<Mistake>> {
     let unreadable = |error: std::io::Error| {
         let message = format!("cannot read `{}`: {error}", file.display());
         let help = format!("name a system file, or a folder with a `{FILE_NAME}` in it");

@@ -60,6 +60,10 @@ pub struct System {
     pub configuration: Vec<Component>,
     /// What is outside, as services ask it or are told of it.
     pub bindings: Vec<Component>,
+    /// Which services the components of Dapr's documents are for, where not all.
+    pub scopes: Vec<Scope>,
+    /// Subscriptions of Dapr's documents.
+    pub subscriptions: Vec<DaprSubscription>,
     /// What can be offered to it.
     pub loads: Vec<NamedLoad>,
     /// The names of the file's profiles.
@@ -355,6 +359,34 @@ pub struct Component {
     pub name: String,
     /// What does the work.
     pub engine: Engine,
+}
+
+/// Whom a component is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The key of the system file under which such a component stands, as in "stores".
+    pub section: &'static str,
+    /// The component.
+    pub name: String,
+    /// The services.
+    pub apps: Vec<String>,
+}
+
+/// A subscription that a document declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaprSubscription {
+    /// The topics component.
+    pub topics: String,
+    /// The topic in it.
+    pub topic: String,
+    /// Where services take messages.
+    pub route: String,
+    /// Where messages go that are given up.
+    pub dead_letter: Option<String>,
+    /// Messages are not envelopes.
+    pub is_raw: bool,
+    /// The services that it is for; none for all.
+    pub apps: Vec<String>,
 }
 
 /// A load with what it must come to.

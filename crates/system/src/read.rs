@@ -55,6 +55,8 @@ impl Reader<'_> {
             topics,
             locks: self.locks(file),
             secrets: self.components(file, "secrets", Block::Secrets),
+            scopes: Vec::new(),
+            subscriptions: Vec::new(),
             bindings: self.components(file, "bindings", Block::Bindings),
             configuration: self.components(file, "configuration", Block::Configuration),
             loads: self.loads(file),

@@ -73,7 +73,7 @@ pub(crate) enum Need {
 /// The present version.
 const NOW: &str = "0.0.0";
 
-const fn field(name: &'static str, shape: Shape, need: Need, doc: &'static str) -> Field {
+pub(crate) const fn field(name: &'static str, shape: Shape, need: Need, doc: &'static str) -> Field {
     Field { name, shape, need, doc, since: NOW }
 }
 

@@ -77,6 +77,30 @@ pub(crate) fn read(text: &str, mistakes: &mut Vec<Mistake>) -> Option<Node> {
     builder.end()
 }
 
+/// Reads a text of several documents; those that come before one that is no YAML.
+pub(crate) fn read_documents(text: &str, mistakes: &mut Vec<Mistake>) -> Vec<Node> {
+    let mut builder = Builder::new(text, mistakes);
+    builder.documents = Some(Vec::new());
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => {
+                if builder.take(event, span).is_none() {
+                    break;
+                }
+            }
+            Err(error) => {
+                let span = builder.span(*error.marker(), *error.marker());
+                let message = format!("not YAML: {}", error.info());
+                builder.mistakes.push(Mistake::at(span, Code::Syntax, message));
+                break;
+            }
+        }
+    }
+    let Builder { documents, root, .. } = builder;
+    documents.into_iter().flatten().chain(root).collect()
+}
+
 // === impl Node ===
 
 impl Node {
@@ -179,6 +203,8 @@ struct Builder<'m> {
     anchors: BTreeMap<usize, Node>,
     alias_nodes: usize,
     root: Option<Node>,
+    /// Those that are whole, where there may be several.
+    documents: Option<Vec<Node>>,
     mistakes: &'m mut Vec<Mistake>,
 }
 
@@ -208,7 +234,15 @@ struct PendingKey {
 impl<'m> Builder<'m> {
     fn new(text: &str, mistakes: &'m mut Vec<Mistake>) -> Self {
         let bytes = text.char_indices().map(|(byte, _)| byte).chain([text.len()]).collect();
-        Self { bytes, stack: Vec::new(), anchors: BTreeMap::new(), alias_nodes: 0, root: None, mistakes }
+        Self {
+            bytes,
+            stack: Vec::new(),
+            anchors: BTreeMap::new(),
+            alias_nodes: 0,
+            root: None,
+            documents: None,
+            mistakes,
+        }
     }
 
     /// `None` where there is no sense in going on.
@@ -242,6 +276,9 @@ impl<'m> Builder<'m> {
     }
 
     fn begin_document(&mut self, place: Span) -> Option<()> {
+        if let Some(documents) = &mut self.documents {
+            documents.extend(self.root.take());
+        }
         if self.root.is_none() {
             return Some(());
         }

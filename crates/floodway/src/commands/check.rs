@@ -15,7 +15,7 @@ pub(super) fn run(check: &Check) -> Result<ExitCode, Failure> {
         let schema = floodway_system::schema(floodway_node::ENGINES);
         serde_json::to_string_pretty(&schema).context("could not write the schema")?
     } else {
-        let system = running::system(&check.file, check.profile.as_deref())?;
+        let system = running::system_with(&check.file, check.profile.as_deref(), &check.resources)?;
         floodway_node::check_tls(&system)?;
         describe(&system)
     };

@@ -1,7 +1,7 @@
 //! What commands share: reading the system file, and finding its node.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use floodway_node::admin::client::Client;
@@ -14,21 +14,38 @@ use crate::failure::Failure;
 
 /// Reads a system file with this process's environment and the engines there are.
 pub(super) fn system(file: &SystemFile, profile: Option<&str>) -> Result<System, Failure> {
-    let mut system = read(file, profile).map_err(|found| mistake(&found))?;
+    system_with(file, profile, &[])
+}
+
+/// The same with Dapr's documents in these folders.
+pub(super) fn system_with(
+    file: &SystemFile,
+    profile: Option<&str>,
+    resources: &[PathBuf],
+) -> Result<System, Failure> {
+    let mut system = read(file, profile, resources).map_err(|found| mistake(&found))?;
     make_absolute(&mut system).context("could not find the present folder")?;
     Ok(system)
 }
 
 /// The same in plain words, for a node that runs.
-pub(super) fn system_again(file: &SystemFile, profile: Option<&str>) -> Result<System, String> {
-    let mut system = read(file, profile).map_err(|found| found.to_string())?;
+pub(super) fn system_again(
+    file: &SystemFile,
+    profile: Option<&str>,
+    resources: &[PathBuf],
+) -> Result<System, String> {
+    let plain = |found: Vec<Mistakes>| found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n");
+    let mut system = read(file, profile, resources).map_err(plain)?;
     make_absolute(&mut system).map_err(|error| error.to_string())?;
     Ok(system)
 }
 
-fn read(file: &SystemFile, profile: Option<&str>) -> Result<System, Mistakes> {
+fn read(file: &SystemFile, profile: Option<&str>, resources: &[PathBuf]) -> Result<System, Vec<Mistakes>> {
     let env = |name: &str| std::env::var(name).ok();
-    floodway_system::load(&file.path, profile, &env, floodway_node::ENGINES)
+    let system = floodway_system::load(&file.path, profile, &env, floodway_node::ENGINES);
+    let mut system = system.map_err(|found| vec![found])?;
+    floodway_system::add_resources(&mut system, resources, &env, floodway_node::ENGINES)?;
+    Ok(system)
 }
 
 /// Children run in other folders, so a path must mean the same there.
@@ -44,11 +61,11 @@ fn make_absolute(system: &mut System) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What is wrong with a file, as shown on stderr.
-fn mistake(found: &Mistakes) -> Failure {
+/// What is wrong with files, as shown on stderr.
+fn mistake(found: &[Mistakes]) -> Failure {
     let has_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let shown = if has_colours { found.coloured().to_string() } else { found.to_string() };
-    Failure::Mistake(shown)
+    let shown = |found: &Mistakes| if has_colours { found.coloured().to_string() } else { found.to_string() };
+    Failure::Mistake(found.iter().map(shown).collect::<Vec<_>>().join("\n\n"))
 }
 
 /// Whether a service could have this name.

@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) fn run(up: &Up, form: LogForm) -> Result<ExitCode, Failure> {
-    let system = super::running::system(&up.file, up.profile.as_deref())?;
+    let system = super::running::system_with(&up.file, up.profile.as_deref(), &up.resources)?;
     if let Some(name) = &up.load {
         find_load(&system, name)?;
     }
@@ -124,6 +124,9 @@ fn successor(up: &Up, form: LogForm) -> std::io::Result<Successor> {
     if let Some(profile) = &up.profile {
         file.extend(["--profile".into(), profile.into()]);
     }
+    for resources in &up.resources {
+        file.extend(["--resources-path".into(), resources.into()]);
+    }
     let form = if form == LogForm::Json { "json" } else { "human" };
     let mut run: Vec<OsString> = ["--log", form, "up", "--no-build", "--take-over"].map(Into::into).into();
     run.extend(up.quiet.then(|| "--quiet".into()));
@@ -135,8 +138,8 @@ fn successor(up: &Up, form: LogForm) -> std::io::Result<Successor> {
 
 /// Reads the system file as the command line says, at any time.
 fn read_again(up: &Up) -> ReadSystem {
-    let (file, profile) = (up.file.clone(), up.profile.clone());
-    ReadSystem::new(move || super::running::system_again(&file, profile.as_deref()))
+    let (file, profile, resources) = (up.file.clone(), up.profile.clone(), up.resources.clone());
+    ReadSystem::new(move || super::running::system_again(&file, profile.as_deref(), &resources))
 }
 
 /// How the gateway is spoken to on each of its addresses.

@@ -16,6 +16,7 @@ mod metrics;
 mod orphans;
 mod outside;
 mod reload;
+mod resources;
 mod service;
 mod soak;
 mod support;

@@ -1,9 +1,11 @@
 //! What services can ask for: the system file's names, each with the engine behind it.
 
-use floodway_api::{Components, JobsComponent, Outbox, StoreComponent, TopicsComponent};
+use floodway_api::{
+    Components, DeclaredSubscription, JobsComponent, Outbox, Scopes, StoreComponent, TopicsComponent,
+};
 use floodway_gateway::Stores;
 use floodway_policy::Snapshot;
-use floodway_system::System;
+use floodway_system::{DaprSubscription, Scope, System};
 
 use super::engine::{JOBS, OpenEngine};
 use super::outside;
@@ -16,6 +18,7 @@ pub(super) fn components(
     engine: Option<&OpenEngine>,
 ) -> Result<Components, NodeError> {
     let mut components = Components::default();
+    components.declared = system.subscriptions.iter().map(declared).collect();
     components.secrets = outside::secrets(&system.secrets)?;
     components.bindings = outside::output_bindings(&system.bindings)?;
     components.cron = outside::cron_bindings(&system.bindings)?;
@@ -39,6 +42,17 @@ pub(super) fn components(
     }
     components.jobs = engine.jobs(JOBS).map(JobsComponent::new);
     Ok(components)
+}
+
+fn declared(spec: &DaprSubscription) -> DeclaredSubscription {
+    let DaprSubscription { topics, topic, route, dead_letter, is_raw, apps } = spec.clone();
+    DeclaredSubscription { topics, topic, route, dead_letter, is_raw, apps }
+}
+
+/// Whom components are for, where not for all.
+pub(super) fn scopes(system: &System) -> Scopes {
+    let scope = |scope: &Scope| ((scope.section, scope.name.clone()), scope.apps.iter().cloned().collect());
+    system.scopes.iter().map(scope).collect()
 }
 
 /// The stores by name, for the gateway.

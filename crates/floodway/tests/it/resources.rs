@@ -1,0 +1,77 @@
+//! Dapr's documents beside a system file.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use floodway_kit::http::send;
+
+use crate::support::{Node, Place, eventually, system};
+
+const STORE: &str = "\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: statestore }
+spec: { type: state.in-memory, version: v1 }
+scopes: [web]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: pubsub }
+spec: { type: pubsub.in-memory, version: v1 }
+---
+apiVersion: dapr.io/v2alpha1
+kind: Subscription
+metadata: { name: orders }
+spec: { pubsubname: pubsub, topic: orders, routes: { default: /job/order } }
+scopes: [web]
+";
+
+/// Two services, and a folder with these documents.
+fn place(documents: &str) -> Place {
+    let service = |name: &str| {
+        let (run, mark) = (crate::service::run(), crate::service::MARK);
+        format!("  {name}: {{ run: \"{run}\", env: {{ {mark}: \"1\", GREETING: hello }} }}\n")
+    };
+    let place = system(&format!("services:\n{}{}", service("web"), service("other")));
+    fs::create_dir(place.path("components")).expect("a folder");
+    fs::write(place.path("components/all.yaml"), documents).expect("written");
+    place
+}
+
+fn api(node: &Node, replica: usize) -> SocketAddr {
+    let port = node.file().expect("the node runs")["replicas"][replica]["api_port"].as_u64().expect("a port");
+    SocketAddr::from(([127, 0, 0, 1], port.try_into().expect("a port")))
+}
+
+#[test]
+fn components_and_subscriptions_of_documents_are_served() {
+    let node = place(STORE).up(&["--resources-path", "components"]);
+    eventually("all replicas are ready", || node.err().contains("all replicas are ready"));
+    let save = |replica| {
+        let body = br#"[{"key":"a","value":1}]"#;
+        send(api(&node, replica), "POST", "/v1.0/state/statestore", &[], body).expect("an answer")
+    };
+    assert_eq!(save(0).status, 204);
+    let other = save(1);
+    assert!(other.status >= 400 && other.text().contains("ERR_STATE_STORE"), "{}", other.text());
+    let publish = send(api(&node, 1), "POST", "/v1.0/publish/pubsub/orders", &[], b"1").expect("an answer");
+    assert_eq!(publish.status, 204, "{}", publish.text());
+    eventually("the declared subscription gets it", || {
+        fs::read_to_string(node.place.path("taken")).unwrap_or_default().starts_with("order ")
+    });
+    node.stop();
+}
+
+#[test]
+fn documents_with_mistakes_are_told_by_file_and_line() {
+    let place = place("apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: { name: r }\nspec: {}\n");
+    fs::write(place.path("components/b.yaml"), STORE.replace("state.in-memory", "state.in-memori"))
+        .expect("written");
+    for words in [["check", "--resources-path", "components"], ["up", "--resources-path", "components"]] {
+        let output = place.run(&words);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success());
+        assert!(text.contains("FW-1401") && text.contains("all.yaml:2"), "{text}");
+        assert!(text.contains("b.yaml:4") && text.contains("did you mean `state.in-memory`"), "{text}");
+    }
+}

@@ -1,0 +1,229 @@
+//! Dapr's documents: what a folder of components and subscriptions adds to a system.
+//!
+//! ```text
+//! folder ─▶ files ─▶ documents ─▶ held against their shape ─▶ components, subscriptions ─▶ the system
+//! ```
+//! What is read is honoured; what is known but not served, and what is unknown, is a mistake at its line.
+
+mod component;
+mod emit;
+mod shape;
+mod subscription;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use floodway_blocks::EngineDescription;
+
+use self::shape::{COMPONENT, SUBSCRIPTION_V1, SUBSCRIPTION_V2};
+use crate::check;
+use crate::code::Code;
+use crate::load::read_text;
+use crate::mistake::{Mistake, Mistakes, Span};
+use crate::model::{Component, DaprSubscription, Scope, Store, System, Topics};
+use crate::tree::{self, Content, Node, Scalar};
+use crate::value::{Fields, Kind, Value};
+
+/// What documents are read with.
+#[derive(Clone, Copy)]
+struct Surroundings<'a> {
+    env: &'a dyn Fn(&str) -> Option<String>,
+    catalogue: &'a [EngineDescription],
+}
+
+/// What documents add.
+#[derive(Debug, Default)]
+struct Found {
+    stores: Vec<Store>,
+    topics: Vec<Topics>,
+    secrets: Vec<Component>,
+    bindings: Vec<Component>,
+    scopes: Vec<Scope>,
+    subscriptions: Vec<DaprSubscription>,
+    /// Components by section and name, with the place of the name.
+    names: Vec<(&'static str, String)>,
+}
+
+const KINDS: [&str; 2] = ["Component", "Subscription"];
+/// Of Dapr, and not served.
+const OTHER_KINDS: [&str; 5] =
+    ["Configuration", "Resiliency", "HTTPEndpoint", "WorkflowAccessPolicy", "MCPServer"];
+
+/// Adds what the YAML files in these folders say. All mistakes are gathered, file by file.
+pub fn add_resources(
+    system: &mut System,
+    folders: &[PathBuf],
+    env: &dyn Fn(&str) -> Option<String>,
+    catalogue: &[EngineDescription],
+) -> Result<(), Vec<Mistakes>> {
+    let mut wrong = Vec::new();
+    for folder in folders {
+        match files(folder) {
+            Ok(files) => {
+                for file in files {
+                    add_file(system, &file, Surroundings { env, catalogue }, &mut wrong);
+                }
+            }
+            Err(mistakes) => wrong.push(*mistakes),
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// The YAML files of a folder, by name. Folders in it are not looked at.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Box<Mistakes>> {
+    let unreadable = |error: std::io::Error| {
+        let message = format!("cannot read the folder `{}`: {error}", folder.display());
+        let mistake = Mistake::of_file(Code::Unreadable, message).help("name a folder of Dapr's documents");
+        Box::new(Mistakes::new(&folder.to_string_lossy(), "", vec![mistake]))
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_yaml && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn add_file(system: &mut System, file: &Path, with: Surroundings<'_>, wrong: &mut Vec<Mistakes>) {
+    let name = file.to_string_lossy();
+    let text = match read_text(file) {
+        Ok(text) => text,
+        Err(mistake) => return wrong.push(Mistakes::new(&name, "", vec![*mistake])),
+    };
+    let mut mistakes = Vec::new();
+    add_text(system, &text, with, &mut mistakes);
+    if !mistakes.is_empty() {
+        wrong.push(Mistakes::new(&name, &text, mistakes));
+    }
+}
+
+fn add_text(system: &mut System, text: &str, with: Surroundings<'_>, mistakes: &mut Vec<Mistake>) {
+    let documents = tree::read_documents(text, mistakes);
+    let mut found = Found::default();
+    for document in documents.iter().filter(|document| !document.is_null()) {
+        Reader { system, with, found: &mut found, mistakes }.document(document);
+    }
+    let Found { stores, topics, secrets, bindings, scopes, subscriptions, names: _ } = found;
+    system.stores.extend(stores);
+    system.topics.extend(topics);
+    system.secrets.extend(secrets);
+    system.bindings.extend(bindings);
+    system.scopes.extend(scopes);
+    system.subscriptions.extend(subscriptions);
+}
+
+/// Reads the documents of one file.
+struct Reader<'a> {
+    system: &'a System,
+    with: Surroundings<'a>,
+    found: &'a mut Found,
+    mistakes: &'a mut Vec<Mistake>,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, node: &Node) {
+        let Some((kind, span)) = self.word(node, "kind") else { return };
+        let Some((version, at)) = self.word(node, "apiVersion") else { return };
+        match (kind.as_str(), version.as_str()) {
+            ("Component", "dapr.io/v1alpha1") => {
+                let fields = check::object(node, &COMPONENT, self.mistakes);
+                self.component(&fields);
+            }
+            ("Subscription", "dapr.io/v1alpha1") => {
+                let fields = check::object(node, &SUBSCRIPTION_V1, self.mistakes);
+                self.subscription(&fields);
+            }
+            ("Subscription", "dapr.io/v2alpha1") => {
+                let fields = check::object(node, &SUBSCRIPTION_V2, self.mistakes);
+                self.subscription(&fields);
+            }
+            (known, _) if KINDS.contains(&known) => {
+                let versions = ["dapr.io/v1alpha1", "dapr.io/v2alpha1"];
+                let versions = versions.into_iter().take(if known == "Component" { 1 } else { 2 });
+                let message = format!("unknown version `{version}` of a {known}");
+                self.wrong(Mistake::at(at, Code::UnknownWord, message).one_of(&version, versions));
+            }
+            (other, _) if OTHER_KINDS.contains(&other) => {
+                self.not_served(span, &format!("documents of the kind `{other}`"), "leave this document out");
+            }
+            _ => {
+                let message = format!("unknown kind `{kind}` of document");
+                self.wrong(Mistake::at(span, Code::UnknownWord, message).one_of(&kind, KINDS));
+            }
+        }
+    }
+
+    /// A text at the top of a document, which decides what the document is.
+    fn word(&mut self, node: &Node, key: &str) -> Option<(String, Span)> {
+        let entry = node.entry(key).map(|entry| &entry.value);
+        match entry.map(|value| (&value.content, value.span)) {
+            Some((Content::Scalar(Scalar { text, .. }), span)) => Some((text.clone(), span)),
+            Some((_, span)) => {
+                self.wrong(Mistake::at(span, Code::WrongType, format!("`{key}` is no text")));
+                None
+            }
+            None => {
+                let message = format!("the document needs the key `{key}`");
+                let help = "a document of Dapr's begins with `apiVersion`, `kind` and `metadata`";
+                self.wrong(Mistake::at(node.span, Code::MissingKey, message).help(help));
+                None
+            }
+        }
+    }
+
+    /// The name of a document; `default` is the only namespace there is.
+    fn name(&mut self, fields: &Fields) -> (String, Span) {
+        let empty = Fields::empty(fields.span);
+        let metadata = fields.object("metadata").unwrap_or(&empty);
+        if let Some(namespace) = metadata.get("namespace").filter(|value| value.is_known())
+            && namespace.text().is_some_and(|text| text != "default")
+        {
+            let help = "leave it out, or write `default`";
+            self.not_served(namespace.span, "another namespace than `default`", help);
+        }
+        let span = metadata.get("name").map_or(metadata.span, |name| name.span);
+        (metadata.text("name"), span)
+    }
+
+    fn scopes(&mut self, fields: &Fields) -> Vec<String> {
+        let mut apps = Vec::new();
+        for value in fields.list("scopes") {
+            if let Some(app) = value.text() {
+                self.expect_service(&app, value);
+                apps.push(app);
+            }
+        }
+        apps
+    }
+
+    fn expect_service(&mut self, app: &str, value: &Value) {
+        let services = &self.system.services;
+        if services.iter().all(|service| service.name != app) {
+            let mistake = Mistake::at(value.span, Code::UnknownName, format!("there is no service `{app}`"));
+            self.wrong(mistake.one_of(app, services.iter().map(|service| service.name.as_str())));
+        }
+    }
+
+    fn wrong(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
+    fn not_served(&mut self, span: Span, what: &str, help: &str) {
+        let mistake =
+            Mistake::at(span, Code::NotServed, format!("{what}: that is Dapr's, and not served here"));
+        self.wrong(mistake.help(help));
+    }
+}
+
+/// Whether a value is there and switched on.
+fn is_on(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| matches!(value.kind, Kind::Flag(true)))
+}
+
+#[cfg(test)]
+mod tests;
