@@ -82,6 +82,7 @@ fn differences(present: &System, next: &System) -> Vec<String> {
         ("`stores`", present.stores != next.stores),
         ("`topics`", present.topics != next.topics),
         ("`locks`", present.locks != next.locks),
+        ("`jobs`", present.jobs != next.jobs),
         ("`secrets`", present.secrets != next.secrets),
         ("the documents of `--resources-path`", documents(present) != documents(next)),
         ("`bindings`", present.bindings != next.bindings),

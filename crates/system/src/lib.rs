@@ -32,8 +32,8 @@ pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{
     AccessLog, Audit, CertificateFiles, ClientAuthority, Component, DaprSubscription, Engine, Gateway,
-    Health, Listen, Locks, LogTo, NamedLoad, Node, Outbox, Probe, Route, Run, Scope, Service, ServiceTls,
-    Source, Store, System, Telemetry, Tls, Token, Topics, Traces,
+    Health, Jobs, Listen, Locks, LogTo, NamedLoad, Node, Outbox, Probe, Route, Run, Scope, Service,
+    ServiceTls, Source, Store, System, Telemetry, Tls, Token, Topics, Traces,
 };
 pub use reference::reference;
 pub use schema::schema;

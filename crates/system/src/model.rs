@@ -54,6 +54,8 @@ pub struct System {
     pub topics: Vec<Topics>,
     /// Where services take leases.
     pub locks: Vec<Locks>,
+    /// How jobs run.
+    pub jobs: Jobs,
     /// Where services read secrets.
     pub secrets: Vec<Component>,
     /// Where services read and watch configuration.
@@ -350,6 +352,15 @@ pub struct Locks {
     pub name: String,
     /// What does the work.
     pub engine: Engine,
+}
+
+/// How jobs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Jobs {
+    /// Time for a service's answer to one run.
+    pub timeout: Duration,
+    /// Runs of one service under way at once; at least 1.
+    pub in_flight_max: u16,
 }
 
 /// A name that services use, and what does the work.

@@ -55,6 +55,7 @@ impl Reader<'_> {
             topics,
             locks: self.locks(file),
             secrets: self.components(file, "secrets", Block::Secrets),
+            jobs: self.jobs(file),
             scopes: Vec::new(),
             subscriptions: Vec::new(),
             bindings: self.components(file, "bindings", Block::Bindings),

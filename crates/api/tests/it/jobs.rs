@@ -1,10 +1,15 @@
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_kit::{Reply, Seen, Upstream, eventually_blocking};
 use serde_json::{Value, json};
 
-use crate::support::{Api, PATIENCE, api, api_for, error_of, is_rich};
+use crate::support::{Api, JOBS_IN_FLIGHT, PATIENCE, api, api_for, error_of, is_rich};
 
 /// An API of the app `me`, whose replica answers jobs by `script`.
 fn with_app(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> (Upstream, Api) {
@@ -174,4 +179,58 @@ fn what_is_wrong_is_named_in_daprs_words() {
     assert!(is_rich(&unknown) && unknown.text().contains("failed to get job due to: job not found: unknown"));
     assert_eq!(api.send("DELETE", "/v1.0/jobs/unknown", "").status, 204);
     schedule(&api, "zone", r#"{"schedule":"CRON_TZ=Europe/Rome 0 0 9 * * *"}"#);
+}
+
+/// An app whose jobs take until it is released.
+#[derive(Default)]
+struct Busy {
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+    taken: AtomicUsize,
+    is_released: AtomicBool,
+}
+
+impl Busy {
+    fn start() -> (Arc<Self>, SocketAddr) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let (busy, address) = (Arc::new(Self::default()), listener.local_addr().expect("an address"));
+        let app = Arc::clone(&busy);
+        // It ends with the test's process.
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let app = Arc::clone(&app);
+                thread::spawn(move || app.serve(&stream));
+            }
+        });
+        (busy, address)
+    }
+
+    fn serve(&self, mut stream: &TcpStream) -> Option<()> {
+        let mut lines = BufReader::new(stream).lines();
+        let is_job = lines.next()?.ok()?.starts_with("POST /job/");
+        while !lines.next()?.ok()?.is_empty() {}
+        if is_job {
+            let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(under_way, Ordering::SeqCst);
+            eventually_blocking(PATIENCE, "the release", || self.is_released.load(Ordering::SeqCst));
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+            self.taken.fetch_add(1, Ordering::SeqCst);
+        }
+        let status = if is_job { "200 OK" } else { "404 Not Found" };
+        write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()
+    }
+}
+
+#[test]
+fn so_many_runs_are_under_way_at_once_and_no_more() {
+    let (busy, address) = Busy::start();
+    let api = api_for(&[("me", address)]);
+    for number in 0..10 {
+        schedule(&api, &format!("job-{number}"), r#"{"dueTime":"0s"}"#);
+    }
+    let most = usize::from(JOBS_IN_FLIGHT);
+    eventually_blocking(PATIENCE, "all room is used", || busy.under_way.load(Ordering::SeqCst) == most);
+    busy.is_released.store(true, Ordering::SeqCst);
+    eventually_blocking(PATIENCE, "all are done", || busy.taken.load(Ordering::SeqCst) == 10);
+    assert_eq!(busy.most.load(Ordering::SeqCst), most);
 }

@@ -31,6 +31,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Runs of one app at once.
+pub(crate) const JOBS_IN_FLIGHT: u16 = 4;
 
 /// A running API of the app `me`, with stores `plain` and `out` (with an outbox to `events/outbox`), topics
 /// `events` and locks `locks`. Ends when it is dropped.
@@ -191,7 +193,8 @@ fn components(engine: &Engine, data: &std::path::Path, dead_letter: Option<Strin
     components.secrets.insert("env".to_owned(), Arc::new(Env::new("SHOP_", variables)));
     let features = FileConfiguration::open(data.join("features.json")).expect("a file");
     components.configuration.insert("features".to_owned(), Arc::new(features));
-    components.jobs = Some(JobsComponent::new(engine.jobs("jobs").expect("jobs")));
+    let jobs = engine.jobs("jobs").expect("jobs");
+    components.jobs = Some(JobsComponent { jobs, timeout: PATIENCE, in_flight_max: JOBS_IN_FLIGHT });
     components
 }
 

@@ -5,7 +5,7 @@ use floodway_api::{
 };
 use floodway_gateway::Stores;
 use floodway_policy::Snapshot;
-use floodway_system::{DaprSubscription, Scope, System};
+use floodway_system::{DaprSubscription, Jobs, Scope, System};
 
 use super::engine::{JOBS, OpenEngine};
 use super::outside;
@@ -40,7 +40,8 @@ pub(super) fn components(
         let Some(locks) = engine.locks(&spec.name) else { continue };
         components.locks.insert(spec.name.clone(), locks);
     }
-    components.jobs = engine.jobs(JOBS).map(JobsComponent::new);
+    let Jobs { timeout, in_flight_max } = system.jobs;
+    components.jobs = engine.jobs(JOBS).map(|jobs| JobsComponent { jobs, timeout, in_flight_max });
     Ok(components)
 }
 

@@ -8,7 +8,7 @@ use floodway_policy::retry::Backoff;
 use super::Reader;
 use crate::code::Code;
 use crate::mistake::Mistake;
-use crate::model::{Component, Engine, Locks, Outbox, Store, Topics};
+use crate::model::{Component, Engine, Jobs, Locks, Outbox, Store, Topics};
 use crate::tree::Key;
 use crate::value::{Fields, Kind, Value};
 
@@ -31,6 +31,13 @@ impl Reader<'_> {
         file.objects("locks")
             .map(|(key, fields)| Locks { name: key.text.clone(), engine: self.engine(fields, Block::Locks) })
             .collect()
+    }
+
+    #[expect(clippy::unused_self, reason = "as all parts of the file are read")]
+    pub(super) fn jobs(&mut self, file: &Fields) -> Jobs {
+        let empty = Fields::empty(file.span);
+        let jobs = file.object("jobs").unwrap_or(&empty);
+        Jobs { timeout: jobs.duration("timeout"), in_flight_max: jobs.whole("in-flight") }
     }
 
     pub(super) fn components(&mut self, file: &Fields, key: &str, block: Block) -> Vec<Component> {

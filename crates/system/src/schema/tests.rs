@@ -79,6 +79,7 @@ telemetry:
 stores: { orders: { engine: embedded, durability: none, outbox: { topics: events, topic: orders } } }
 topics: { events: { engine: embedded, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s } }
 locks: { default: { engine: embedded } }
+jobs: { timeout: 60s, in-flight: 64 }
 secrets: { env: { engine: env, prefix: "" }, vault: { engine: file, path: secrets.json }, mounted: { engine: folder, path: /run/secrets } }
 bindings: { mail: { engine: http, url: "https://mail.example" }, tick: { engine: cron, schedule: "@every 90s" } }
 configuration: { features: { engine: file, path: features.json } }

@@ -12,7 +12,7 @@ mod services;
 use self::front::{LISTEN, TLS};
 use self::loads::LOAD;
 use self::node::NODE;
-use self::outside::{BINDING, CONFIGURATION, SECRETS};
+use self::outside::{BINDING, CONFIGURATION, JOBS, SECRETS};
 use self::services::SERVICE;
 use super::Need::{Default, Optional, Required};
 use super::fallback::FALLBACK;
@@ -96,6 +96,7 @@ pub(crate) static FILE_SHAPE: Object = Object {
             Optional("none"),
             "Where services take leases, by name.",
         ),
+        field("jobs", Shape::Object(&JOBS), EMPTY, "How what is due at a time is run."),
         field(
             "secrets",
             Shape::Map { key: Form::Name, value: &Shape::Engine(Block::Secrets, &SECRETS), max: 1000 },

@@ -1,12 +1,22 @@
-//! The shape of what services reach outside of the system.
+//! The shape of what services reach outside of the system, and of what is there without being asked for.
 
-use super::super::Object;
-use super::ENGINE;
+use super::super::Need::Default;
+use super::super::{Object, field};
+use super::{DURATION, ENGINE, integer};
 
 pub(super) static SECRETS: Object = Object {
     name: "secrets component",
     doc: "Texts that services read and nobody prints.",
     fields: &[ENGINE],
+};
+
+pub(super) static JOBS: Object = Object {
+    name: "jobs",
+    doc: "How [jobs](jobs.md) run. They are there without being asked for.",
+    fields: &[
+        field("timeout", DURATION, Default("60s"), "Time for a service's answer to one run."),
+        field("in-flight", integer(1, 4096), Default("64"), "Runs of one service under way at once."),
+    ],
 };
 
 pub(super) static BINDING: Object = Object {
