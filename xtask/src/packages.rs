@@ -24,7 +24,7 @@ const NEEDED: [Package; 6] = [
 ];
 
 /// Python packages, with their versions, for a Python of the target folder's own.
-const PYTHON: &str = "compare/suites/requirements.txt";
+const PYTHON: &str = "tests/requirements.txt";
 
 /// Installs what is missing, if we may.
 pub(crate) fn install(root: &Path) -> Result<()> {

@@ -8,4 +8,5 @@ mod faults;
 mod footprint;
 mod loads;
 mod node;
+mod sdks;
 mod shop;
