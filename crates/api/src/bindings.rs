@@ -1,6 +1,7 @@
 //! Output bindings: what an invocation means, and its HTTP face. [`cron`] tells services of the time.
 
 pub(crate) mod cron;
+pub(crate) mod grpc;
 
 use std::collections::BTreeMap;
 
@@ -68,23 +69,22 @@ pub(crate) async fn http_invoke(api: &Api, name: &str, call: Call) -> Result<Res
             response
         }
         Err(error) => {
-            let code = "ERR_INVOKE_OUTPUT_BINDING";
-            let what = format!("error invoking output binding {name}");
-            let mut response = match &error {
-                InvokeBindingError::Binding(BindingError::Failed(failure)) => {
-                    ApiError::failed(code, &what, failure).into_response()
-                }
-                error => {
-                    let message = format!("{what}: {error}");
-                    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, message).into_response()
-                }
-            };
+            let mut response = error_of(name, &error).into_response();
             if let InvokeBindingError::Binding(BindingError::Refused { reply, .. }) = &error {
                 tell(&reply.metadata, &mut response);
             }
             response
         }
     })
+}
+
+fn error_of(name: &str, error: &InvokeBindingError) -> ApiError {
+    let code = "ERR_INVOKE_OUTPUT_BINDING";
+    let what = format!("error invoking output binding {name}");
+    match error {
+        InvokeBindingError::Binding(BindingError::Failed(failure)) => ApiError::failed(code, &what, failure),
+        error => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, code, format!("{what}: {error}")),
+    }
 }
 
 /// Metadata as headers; what cannot be one is left out.

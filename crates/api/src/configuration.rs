@@ -1,5 +1,6 @@
 //! Configuration: what the operations mean. [`http`] is their HTTP face.
 
+pub(crate) mod grpc;
 pub(crate) mod http;
 
 use floodway_blocks::Failure;

@@ -35,6 +35,7 @@ use tonic::Status;
 use tower::ServiceExt as _;
 
 use crate::components::Components;
+use crate::configuration::grpc::Open;
 use crate::configuration::http::Watches;
 use crate::listen;
 use crate::server::{Api, Blocks, Caller, HEAD_BYTES_MAX, ServerOptions};
@@ -73,7 +74,7 @@ pub async fn serve(
         watches: Watches::default(),
     });
     let (calls, asked) = Calls::new();
-    let dapr = DaprServer::new(Service { blocks: Arc::clone(&api.blocks), calls })
+    let dapr = DaprServer::new(Service { blocks: Arc::clone(&api.blocks), calls, watches: Open::default() })
         .max_decoding_message_size(body_max)
         .max_encoding_message_size(usize::MAX);
     let port = Rc::new(Port { api: Rc::clone(&api), dapr, streams: TaskTracker::new() });

@@ -1,6 +1,7 @@
 //! Jobs, as every protocol asks for them: what an operation means and how it can fail. When a job runs is
 //! decided by `policy::job`; [`run`] does it.
 
+pub(crate) mod grpc;
 pub(crate) mod http;
 mod run;
 mod stored;
@@ -98,7 +99,6 @@ pub(crate) async fn remove(components: &Components, app: &str, name: &str) -> Re
 }
 
 /// The jobs of `app` by name.
-#[expect(dead_code, reason = "only gRPC has a call for it")]
 pub(crate) async fn list(components: &Components, app: &str) -> Result<Vec<(String, JobSpec)>, JobError> {
     let jobs = find(components)?;
     let mut list = Vec::new();
@@ -113,7 +113,6 @@ pub(crate) async fn list(components: &Components, app: &str) -> Result<Vec<(Stri
 }
 
 /// Ends all jobs of `app` whose names begin so.
-#[expect(dead_code, reason = "only gRPC has a call for it")]
 pub(crate) async fn remove_by_prefix(
     components: &Components,
     app: &str,

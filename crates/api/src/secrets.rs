@@ -1,5 +1,7 @@
 //! Secrets: what the operations mean, and their HTTP face. Nothing of a secret is logged.
 
+pub(crate) mod grpc;
+
 use std::collections::BTreeMap;
 
 use floodway_blocks::Failure;

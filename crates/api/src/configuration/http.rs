@@ -170,7 +170,7 @@ fn shown(Item { value, version, metadata }: &Item) -> Shown<'_> {
     Shown { value, version, metadata }
 }
 
-fn error_of(error: &ConfigurationError) -> ApiError {
+pub(super) fn error_of(error: &ConfigurationError) -> ApiError {
     let (status, code) = match error {
         ConfigurationError::NotConfigured => {
             (StatusCode::INTERNAL_SERVER_ERROR, "ERR_CONFIGURATION_STORE_NOT_CONFIGURED")

@@ -12,9 +12,13 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::calls::{self, Calls};
 use super::subscribe;
+use crate::bindings::grpc as bindings;
+use crate::configuration::grpc as configuration;
+use crate::jobs::grpc as jobs;
 use crate::lock::grpc as lock;
 use crate::metadata::grpc as metadata;
 use crate::publish::grpc as publish;
+use crate::secrets::grpc as secrets;
 use crate::server::Blocks;
 use crate::state::grpc as state;
 
@@ -23,6 +27,7 @@ use crate::state::grpc as state;
 pub(crate) struct Service {
     pub(crate) blocks: Arc<Blocks>,
     pub(crate) calls: Calls,
+    pub(crate) watches: configuration::Open,
 }
 
 /// What the generated trait wants of a method.
@@ -77,13 +82,29 @@ impl Dapr for Service {
         unlock_alpha1(v1::UnlockRequest) -> v1::UnlockResponse = lock::unlock;
         get_metadata(v1::GetMetadataRequest) -> v1::GetMetadataResponse = metadata::get_metadata;
         set_metadata(v1::SetMetadataRequest) -> () = metadata::set_metadata;
+        schedule_job(v1::ScheduleJobRequest) -> v1::ScheduleJobResponse = jobs::schedule_job;
+        schedule_job_alpha1(v1::ScheduleJobRequest) -> v1::ScheduleJobResponse = jobs::schedule_job;
+        get_job(v1::GetJobRequest) -> v1::GetJobResponse = jobs::get_job;
+        get_job_alpha1(v1::GetJobRequest) -> v1::GetJobResponse = jobs::get_job;
+        delete_job(v1::DeleteJobRequest) -> v1::DeleteJobResponse = jobs::delete_job;
+        delete_job_alpha1(v1::DeleteJobRequest) -> v1::DeleteJobResponse = jobs::delete_job;
+        list_jobs(v1::ListJobsRequest) -> v1::ListJobsResponse = jobs::list_jobs;
+        list_jobs_alpha1(v1::ListJobsRequestAlpha1) -> v1::ListJobsResponseAlpha1 = jobs::list_jobs_alpha1;
+        delete_jobs_by_prefix(v1::DeleteJobsByPrefixRequest) -> v1::DeleteJobsByPrefixResponse = jobs::delete_jobs_by_prefix;
+        delete_jobs_by_prefix_alpha1(v1::DeleteJobsByPrefixRequestAlpha1) -> v1::DeleteJobsByPrefixResponseAlpha1 = jobs::delete_jobs_by_prefix_alpha1;
+        get_secret(v1::GetSecretRequest) -> v1::GetSecretResponse = secrets::get_secret;
+        get_bulk_secret(v1::GetBulkSecretRequest) -> v1::GetBulkSecretResponse = secrets::get_bulk_secret;
+        invoke_binding(v1::InvokeBindingRequest) -> v1::InvokeBindingResponse = bindings::invoke_binding;
+        get_configuration(v1::GetConfigurationRequest) -> v1::GetConfigurationResponse = configuration::get_configuration;
+        get_configuration_alpha1(v1::GetConfigurationRequest) -> v1::GetConfigurationResponse = configuration::get_configuration;
+        subscribe_configuration(v1::SubscribeConfigurationRequest) -> Self::SubscribeConfigurationStream = configuration::subscribe_configuration;
+        subscribe_configuration_alpha1(v1::SubscribeConfigurationRequest) -> Self::SubscribeConfigurationAlpha1Stream = configuration::subscribe_configuration;
+        unsubscribe_configuration(v1::UnsubscribeConfigurationRequest) -> v1::UnsubscribeConfigurationResponse = configuration::unsubscribe_configuration;
+        unsubscribe_configuration_alpha1(v1::UnsubscribeConfigurationRequest) -> v1::UnsubscribeConfigurationResponse = configuration::unsubscribe_configuration;
     }
 
     not_served! {
         query_state_alpha1(v1::QueryStateRequest) -> v1::QueryStateResponse;
-        invoke_binding(v1::InvokeBindingRequest) -> v1::InvokeBindingResponse;
-        get_secret(v1::GetSecretRequest) -> v1::GetSecretResponse;
-        get_bulk_secret(v1::GetBulkSecretRequest) -> v1::GetBulkSecretResponse;
         register_actor_timer(v1::RegisterActorTimerRequest) -> ();
         unregister_actor_timer(v1::UnregisterActorTimerRequest) -> ();
         register_actor_reminder(v1::RegisterActorReminderRequest) -> ();
@@ -94,12 +115,6 @@ impl Dapr for Service {
         get_actor_reminder(v1::GetActorReminderRequest) -> v1::GetActorReminderResponse;
         execute_actor_state_transaction(v1::ExecuteActorStateTransactionRequest) -> ();
         invoke_actor(v1::InvokeActorRequest) -> v1::InvokeActorResponse;
-        get_configuration_alpha1(v1::GetConfigurationRequest) -> v1::GetConfigurationResponse;
-        get_configuration(v1::GetConfigurationRequest) -> v1::GetConfigurationResponse;
-        subscribe_configuration_alpha1(v1::SubscribeConfigurationRequest) -> Self::SubscribeConfigurationAlpha1Stream;
-        subscribe_configuration(v1::SubscribeConfigurationRequest) -> Self::SubscribeConfigurationStream;
-        unsubscribe_configuration_alpha1(v1::UnsubscribeConfigurationRequest) -> v1::UnsubscribeConfigurationResponse;
-        unsubscribe_configuration(v1::UnsubscribeConfigurationRequest) -> v1::UnsubscribeConfigurationResponse;
         encrypt_alpha1(Streaming<v1::EncryptRequest>) -> Self::EncryptAlpha1Stream;
         decrypt_alpha1(Streaming<v1::DecryptRequest>) -> Self::DecryptAlpha1Stream;
         subtle_get_key_alpha1(v1::SubtleGetKeyRequest) -> v1::SubtleGetKeyResponse;
@@ -124,16 +139,6 @@ impl Dapr for Service {
         resume_workflow_beta1(v1::ResumeWorkflowRequest) -> ();
         raise_event_workflow_beta1(v1::RaiseEventWorkflowRequest) -> ();
         shutdown(v1::ShutdownRequest) -> ();
-        schedule_job_alpha1(v1::ScheduleJobRequest) -> v1::ScheduleJobResponse;
-        schedule_job(v1::ScheduleJobRequest) -> v1::ScheduleJobResponse;
-        get_job_alpha1(v1::GetJobRequest) -> v1::GetJobResponse;
-        get_job(v1::GetJobRequest) -> v1::GetJobResponse;
-        delete_job_alpha1(v1::DeleteJobRequest) -> v1::DeleteJobResponse;
-        delete_job(v1::DeleteJobRequest) -> v1::DeleteJobResponse;
-        delete_jobs_by_prefix_alpha1(v1::DeleteJobsByPrefixRequestAlpha1) -> v1::DeleteJobsByPrefixResponseAlpha1;
-        delete_jobs_by_prefix(v1::DeleteJobsByPrefixRequest) -> v1::DeleteJobsByPrefixResponse;
-        list_jobs_alpha1(v1::ListJobsRequestAlpha1) -> v1::ListJobsResponseAlpha1;
-        list_jobs(v1::ListJobsRequest) -> v1::ListJobsResponse;
         converse_alpha1(v1::ConversationRequest) -> v1::ConversationResponse;
         converse_alpha2(v1::ConversationRequestAlpha2) -> v1::ConversationResponseAlpha2;
         create_index_alpha1(v1::CreateIndexRequestAlpha1) -> ();

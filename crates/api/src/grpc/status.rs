@@ -34,9 +34,12 @@ impl From<ApiError> for Status {
 /// The code for an error of the API.
 fn code_of(status: StatusCode, code: &str) -> Code {
     match code {
-        "ERR_STATE_STORE_NOT_CONFIGURED" | "ERR_LOCK_STORE_NOT_CONFIGURED" | "ERR_PUBSUB_NOT_CONFIGURED" => {
-            Code::FailedPrecondition
-        }
+        "ERR_STATE_STORE_NOT_CONFIGURED"
+        | "ERR_LOCK_STORE_NOT_CONFIGURED"
+        | "ERR_PUBSUB_NOT_CONFIGURED"
+        | "ERR_SECRET_STORES_NOT_CONFIGURED"
+        | "ERR_CONFIGURATION_STORE_NOT_CONFIGURED" => Code::FailedPrecondition,
+        "ERR_SECRET_STORE_NOT_FOUND" => Code::InvalidArgument,
         "ERR_NOT_SUPPORTED_STATE_OPERATION" => Code::Unimplemented,
         _ => from_http(status),
     }

@@ -198,7 +198,7 @@ fn shown_duration(duration: Duration) -> String {
 }
 
 /// As Dapr answers: what the scheduler would refuse is a failure of the operation.
-fn error_of(app: &str, code: &'static str, what: &str, error: &JobError) -> ApiError {
+pub(super) fn error_of(app: &str, code: &'static str, what: &str, error: &JobError) -> ApiError {
     let status = match error {
         JobError::NameEmpty => {
             return rich(app, StatusCode::BAD_REQUEST, "DAPR_SCHEDULER_JOB_NAME_EMPTY", &error.to_string());

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 
 use dapr::dapr::proto::common::v1::http_extension::Verb;
+use dapr::dapr::proto::common::v1::job_failure_policy::Policy;
 use dapr::dapr::proto::common::v1::state_options::StateConcurrency;
-use dapr::dapr::proto::common::v1::{Etag, HttpExtension, InvokeRequest, StateItem, StateOptions};
+use dapr::dapr::proto::common::v1::{
+    Etag, HttpExtension, InvokeRequest, JobFailurePolicy, JobFailurePolicyConstant, StateItem, StateOptions,
+};
 use dapr::dapr::proto::runtime::v1::dapr_client::DaprClient;
 use dapr::dapr::proto::runtime::v1::{
-    BulkPublishRequest, BulkPublishRequestEntry, DeleteBulkStateRequest, DeleteStateRequest,
-    ExecuteStateTransactionRequest, GetBulkStateRequest, GetMetadataRequest, GetStateRequest,
-    GetStateResponse, InvokeServiceRequest, PublishEventRequest, SaveStateRequest, SetMetadataRequest,
-    ShutdownRequest, TransactionalStateOperation, TryLockRequest, UnlockRequest,
+    BulkPublishRequest, BulkPublishRequestEntry, DeleteBulkStateRequest, DeleteJobsByPrefixRequest,
+    DeleteStateRequest, ExecuteStateTransactionRequest, GetBulkStateRequest, GetJobRequest,
+    GetMetadataRequest, GetStateRequest, GetStateResponse, InvokeServiceRequest, Job, ListJobsRequest,
+    PublishEventRequest, SaveStateRequest, ScheduleJobRequest, SetMetadataRequest, ShutdownRequest,
+    TransactionalStateOperation, TryLockRequest, UnlockRequest,
 };
 use floodway_api::ServerOptions;
 use floodway_kit::{Reply, Upstream, eventually_blocking};
@@ -246,6 +250,40 @@ fn a_lock_is_held_by_one() {
         assert_eq!(statuses, [2, 0, 1]);
         let nobody = client.try_lock_alpha1(claim("")).await.expect_err("an owner is needed");
         assert_eq!(nobody.code(), Code::InvalidArgument);
+    });
+}
+
+#[test]
+fn jobs_are_listed_and_ended_by_prefix() {
+    let api = api();
+    talk(&api, |mut client| async move {
+        let constant = JobFailurePolicyConstant {
+            interval: Some(prost_types::Duration { seconds: 2, nanos: 500_000_000 }),
+            max_retries: Some(4),
+        };
+        let policy = JobFailurePolicy { policy: Some(Policy::Constant(constant)) };
+        let data = Any { type_url: "type.example/note".to_owned(), value: vec![0, 255] };
+        for name in ["bill/1", "bill-1", "bill-2", "clean"] {
+            let job = Job {
+                name: name.to_owned(),
+                schedule: Some("@every 1h".to_owned()),
+                data: Some(data.clone()),
+                failure_policy: Some(policy),
+                ..Job::default()
+            };
+            let made = client.schedule_job(ScheduleJobRequest { job: Some(job), overwrite: false }).await;
+            assert_eq!(made.is_ok(), !name.contains('/'), "{name}: {made:?}");
+        }
+        let seen = client.get_job(GetJobRequest { name: "bill-1".to_owned() }).await.expect("a job");
+        let seen = seen.into_inner().job.expect("a job");
+        assert_eq!((seen.data, seen.failure_policy), (Some(data), Some(policy)));
+        let prefix = Some("bill-".to_owned());
+        let ended = client.delete_jobs_by_prefix(DeleteJobsByPrefixRequest { name_prefix: prefix }).await;
+        ended.expect("ended");
+        let left = client.list_jobs(ListJobsRequest {}).await.expect("a list").into_inner().jobs;
+        assert_eq!(left.iter().map(|job| &*job.name).collect::<Vec<_>>(), ["clean"]);
+        let gone = client.get_job(GetJobRequest { name: "bill-1".to_owned() }).await.expect_err("it is gone");
+        assert_eq!(gone.get_error_details().error_info().expect("why").reason, "DAPR_SCHEDULER_GET_JOB");
     });
 }
 

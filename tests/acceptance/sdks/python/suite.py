@@ -1,12 +1,14 @@
 """What Dapr's Python SDK asks of the API, by its own calls. `GET /result` tells what failed, once all is done."""
 
 import json
+import os
 import threading
 import time
 import traceback
 
 import grpc
 from dapr.clients import DaprClient
+from dapr.clients.grpc._jobs import ConstantFailurePolicy, Job
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._response import UnlockResponseStatus
 from dapr.clients.grpc._state import Concurrency, StateItem, StateOptions
@@ -17,6 +19,7 @@ PATIENCE = 20
 STORE = "books"
 
 delivered = []
+ran = []
 result = {"done": False, "passed": [], "failed": {}}
 
 
@@ -154,6 +157,41 @@ def metadata(dapr):
     assert {component.name for component in seen.registered_components} >= {"books", "events", "locks"}
 
 
+def jobs(dapr):
+    policy = ConstantFailurePolicy(max_retries=2, interval_seconds=1)
+    dapr.schedule_job(Job(name="soon", due_time="200ms", failure_policy=policy))
+    eventually("the job ran", lambda: ran == ["/job/soon"])
+    dapr.schedule_job(Job(name="later", schedule="@every 1h", repeats=3))
+    seen = dapr.get_job("later")
+    assert (seen.name, seen.schedule, seen.repeats) == ("later", "@every 1h", 3), seen
+    assert code_of(lambda: dapr.schedule_job(Job(name="later", schedule="@daily"))) == grpc.StatusCode.ABORTED
+    dapr.schedule_job(Job(name="later", schedule="@daily"), overwrite=True)
+    assert dapr.get_job("later").schedule == "@daily"
+    dapr.delete_job("later")
+    assert code_of(lambda: dapr.get_job("later"))
+    assert code_of(lambda: dapr.schedule_job(Job(name="never", schedule="at noon")))
+
+
+def secrets(dapr):
+    assert dapr.get_secret("vault", "SECRET").secret == {"SECRET": "open sesame"}
+    assert dapr.get_bulk_secret("vault").secrets["SECRET"] == {"SECRET": "open sesame"}
+    assert code_of(lambda: dapr.get_secret("none", "x")) == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def configuration(dapr):
+    assert dapr.get_configuration("settings", ["color"]).items["color"].value == "blue"
+    changes = []
+    id = dapr.subscribe_configuration("settings", ["color"], lambda id, answer: changes.append(answer))
+    with open(os.environ["SETTINGS"], "w") as file:
+        json.dump({"color": "red"}, file)
+
+    def is_seen():
+        return any("color" in change.items and change.items["color"].value == "red" for change in changes)
+
+    eventually("the change is seen", is_seen)
+    assert dapr.unsubscribe_configuration("settings", id)
+
+
 CHECKS = [
     state_with_etags,
     first_write_wins,
@@ -165,6 +203,9 @@ CHECKS = [
     locks,
     calls,
     metadata,
+    jobs,
+    secrets,
+    configuration,
 ]
 
 
@@ -185,6 +226,9 @@ def answer(method, path, headers, body):
     if path == "/routed":
         delivered.append(json.loads(body))
         return 200, {"status": "SUCCESS"}
+    if path.startswith("/job/"):
+        ran.append(path)
+        return 200, None
     if path == "/result":
         return 200, result
     return (200, None) if path == "/healthz" else (404, None)

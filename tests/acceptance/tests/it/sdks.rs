@@ -23,12 +23,16 @@ impl Checks {
     fn run(name: &str) -> Value {
         let folder = tempfile::tempdir().expect("a folder");
         let listen = floodway_kit::free_address();
+        let settings = folder.path().join("settings.json");
+        fs::write(&settings, r#"{"color":"blue"}"#).expect("a file of settings");
         let log = File::create(folder.path().join("node.log")).expect("a log file");
         let node = floodway()
             .args(["up", &format!("tests/acceptance/sdks/{name}")])
             .env("PYTHON", root().join("target/python/bin/python"))
             .env("LISTEN", listen.to_string())
             .env("DATA", folder.path().join("data"))
+            .env("SETTINGS", &settings)
+            .env("SDK_SECRET", "open sesame")
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
@@ -69,5 +73,5 @@ impl Drop for Checks {
 #[test]
 fn python() {
     let result = Checks::run("python");
-    assert_eq!(result["passed"].as_array().map(Vec::len), Some(10), "{result}");
+    assert_eq!(result["passed"].as_array().map(Vec::len), Some(13), "{result}");
 }
