@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use floodway_policy::exchange::Failure;
+use floodway_policy::fallback::StandIn;
 use floodway_policy::routing::RouteId;
 use floodway_policy::{ServiceId, Snapshot};
 
@@ -56,6 +57,8 @@ pub(crate) struct Counters {
 pub(crate) struct RouteCounters {
     pub(crate) in_flight: Counter,
     pub(crate) answers: Answers,
+    /// In the order of [`StandIn::ALL`].
+    pub(crate) stand_ins: [Counter; StandIn::ALL.len()],
     pub(crate) seconds: Histogram,
 }
 
@@ -147,6 +150,12 @@ impl Counters {
         if let Some(counter) = number.and_then(|number| self.refusals.get(number)) {
             counter.add_one();
         }
+    }
+}
+
+impl RouteCounters {
+    pub(crate) fn stood_in(&self, by: StandIn) {
+        self.stand_ins[by as usize].add_one();
     }
 }
 

@@ -7,6 +7,7 @@ use floodway_policy::ServiceId;
 use floodway_policy::Time;
 use floodway_policy::admission::Class;
 use floodway_policy::balance::{Balance, HashKey, cookie};
+use floodway_policy::fallback::StandIn;
 use floodway_policy::rng::hash_bytes;
 use floodway_policy::routing::{Methods, Routed};
 use floodway_policy::snapshot::{Limits, Protocol, RoutePolicy};
@@ -68,12 +69,15 @@ pub(crate) async fn forward(
             in_flight.answered(response.status());
             response
         }
+        // What is always the same would be no answer of gRPC.
+        Err(problem) if is_grpc => {
+            in_flight.refused_grpc(problem);
+            problem.grpc_response(&in_flight.id.value())
+        }
         Err(problem) => {
-            in_flight.refused(problem);
             let id = in_flight.id.value();
+            in_flight.refused(problem);
             match in_flight.fallback(problem) {
-                // It would be no answer of gRPC.
-                _ if is_grpc => problem.grpc_response(&id),
                 Some(fallback) => respond::fallback(fallback, &id).map(Some).map(ResponseBody::Own),
                 None => problem.response(&id),
             }
@@ -134,7 +138,7 @@ pub(crate) async fn send_on(
     let idempotent = is_idempotent(again.method().as_str());
     match problem.refusal().and_then(|why| fallback.elsewhere(why, idempotent)) {
         Some(elsewhere) => {
-            client.worker.counters.refused(problem.code());
+            in_flight.goes_elsewhere(problem);
             // Boxed, as it is rare and would make every request's future as large.
             Box::pin(send_to(client, again, elsewhere, in_flight)).await
         }
@@ -215,6 +219,9 @@ async fn ask(
         // Boxed, as it would make the future of every request as large.
         let answer = Box::pin(cache::answer(worker, policy, route.call, standing, request));
         let mut response = answer.await?;
+        if let Some(by) = response.extensions_mut().remove::<StandIn>() {
+            in_flight.stood_in(by);
+        }
         *response.version_mut() = Version::HTTP_11;
         response.headers_mut().insert(REQUEST_ID, id.value());
         return Ok(Answer { response, tunnel: None });

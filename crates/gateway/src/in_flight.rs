@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use floodway_policy::fallback::{FallbackPolicy, FixedAnswer};
+use floodway_policy::fallback::{FallbackPolicy, FixedAnswer, StandIn};
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::routing::RouteId;
 use floodway_policy::trace::{Hop, TraceContext};
@@ -35,6 +35,7 @@ pub(crate) struct InFlight {
     /// 0 until there is one.
     status: Cell<u16>,
     error: Cell<Option<&'static str>>,
+    stand_in: Cell<Option<StandIn>>,
     /// What its client may do from now on, where that is bounded.
     allowance: Cell<Option<Allowance>>,
     is_logged: bool,
@@ -59,6 +60,7 @@ impl InFlight {
             endpoint: Cell::new(None),
             status: Cell::new(0),
             error: Cell::new(None),
+            stand_in: Cell::new(None),
             allowance: Cell::new(None),
             is_logged,
             asked: None,
@@ -117,14 +119,35 @@ impl InFlight {
         self.status.set(status.into());
     }
 
+    /// Something else answers than its route's service.
+    pub(crate) fn stood_in(&self, by: StandIn) {
+        self.stand_in.set(Some(by));
+    }
+
+    /// Its route's service could not answer, and another one is asked.
+    pub(crate) fn goes_elsewhere(&self, problem: Problem) {
+        self.failed(problem);
+        self.stood_in(StandIn::Service);
+    }
+
     /// The gateway answers itself.
     pub(crate) fn refused(&self, problem: Problem) {
+        self.failed(problem);
+        let answer = self.fallback(problem);
+        self.stand_in.set(answer.map(|_| StandIn::Answer));
+        self.answered(answer.map_or_else(|| problem.status().as_u16(), |answer| answer.status));
+    }
+
+    /// The same by gRPC, which has a status of its own in the place of a fixed answer.
+    pub(crate) fn refused_grpc(&self, problem: Problem) {
+        self.failed(problem);
+        self.stand_in.set(None);
+        self.answered(problem.status());
+    }
+
+    fn failed(&self, problem: Problem) {
         self.worker.counters.refused(problem.code());
         self.error.set(Some(problem.code()));
-        match self.fallback(problem) {
-            Some(fallback) => self.answered(fallback.status),
-            None => self.answered(problem.status()),
-        }
     }
 
     /// What its route answers instead of this problem.
@@ -155,6 +178,7 @@ impl InFlight {
                 request_id: String::from_utf8_lossy(self.id.as_bytes()).into_owned(),
                 status: self.status.get(),
                 error: self.error.get(),
+                stand_in: self.stand_in.get(),
                 endpoint: self.endpoint.get(),
             },
         );
@@ -171,6 +195,9 @@ impl Drop for InFlight {
             route.in_flight.subtract_one();
         }
         route.answers.count(self.status.get());
+        if let Some(by) = self.stand_in.get() {
+            route.stood_in(by);
+        }
         route.seconds.observe(took);
         self.tell(took);
     }

@@ -111,6 +111,7 @@ impl Span {
                 took,
                 request_id: String::new(),
                 status,
+                stand_in: None,
                 error: None,
                 endpoint: None,
             },

@@ -3,6 +3,7 @@
 pub(crate) mod histogram;
 
 use floodway_policy::Snapshot;
+use floodway_policy::fallback::StandIn;
 
 use crate::cache::CacheCounts;
 use crate::counts::{Answers, Counters, Counts, FAILURES};
@@ -41,6 +42,8 @@ pub struct RouteMetrics {
     pub in_flight: u64,
     /// Requests that are over.
     pub requests: ByCode,
+    /// Those of them that a fallback answered, in the order of [`StandIn::ALL`].
+    pub stand_ins: [u64; StandIn::ALL.len()],
     /// How long they took, from the end of the head to the end of the answer.
     pub durations: Durations,
 }
@@ -85,6 +88,9 @@ impl Metrics {
         for (sum, route) in self.routes.iter_mut().zip(&worker.routes) {
             sum.in_flight += route.in_flight.get();
             add(&mut sum.requests, &route.answers);
+            for (sum, counter) in sum.stand_ins.iter_mut().zip(&route.stand_ins) {
+                *sum += counter.get();
+            }
             sum.durations.add(&route.seconds);
         }
         for (sum, service) in self.services.iter_mut().zip(&worker.services) {
@@ -117,6 +123,9 @@ impl Metrics {
             let Some(sum) = self.routes.iter_mut().find(|sum| sum.name == route.name) else { continue };
             sum.in_flight += route.in_flight;
             merge(&mut sum.requests, &route.requests);
+            for (sum, more) in sum.stand_ins.iter_mut().zip(&route.stand_ins) {
+                *sum += more;
+            }
             sum.durations.merge(&route.durations);
         }
         for service in &other.services {

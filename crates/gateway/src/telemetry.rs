@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use floodway_policy::fallback::StandIn;
 use floodway_policy::routing::RouteId;
 use floodway_policy::trace::{Hop, Share};
 use floodway_policy::{EndpointId, ServiceId};
@@ -39,6 +40,8 @@ pub struct Note {
     pub status: u16,
     /// The code of an answer of the gateway's own.
     pub error: Option<&'static str>,
+    /// What stood in for the route's service, where that could not answer.
+    pub stand_in: Option<StandIn>,
     /// Which endpoint answered, where one did and it is known.
     pub endpoint: Option<EndpointId>,
 }

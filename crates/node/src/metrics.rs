@@ -5,6 +5,7 @@ mod process;
 mod text;
 
 use floodway_gateway::metrics::{ByCode, CODES, Durations, Metrics};
+use floodway_policy::fallback::StandIn;
 
 use crate::status::{NodeStatus, ReplicaStatus};
 use family::Family;
@@ -71,6 +72,12 @@ fn routes(text: &mut Text, metrics: &Metrics) {
     let mut family = text.family(Family::RequestDuration);
     for (name, route) in &routes {
         family.histogram(&[("route", name)], &route.durations);
+    }
+    let mut family = text.family(Family::Fallbacks);
+    for (name, route) in &routes {
+        for (by, count) in StandIn::ALL.iter().zip(route.stand_ins) {
+            family.sample(&[("route", name), ("by", by.as_str())], count);
+        }
     }
     let mut family = text.family(Family::Refusals);
     for (code, count) in &metrics.refusals {

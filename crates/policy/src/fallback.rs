@@ -28,8 +28,37 @@ pub struct FixedAnswer {
     pub body: String,
 }
 
+/// What stood in for a route's service that could not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandIn {
+    /// A stale response of the cache.
+    Stale,
+    /// Another service, whatever it said.
+    Service,
+    /// An answer that is always the same.
+    Answer,
+}
+
 /// Statuses whose answers have no body, or none that may be given (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
 pub const WITHOUT_BODY: [u16; 3] = [204, 205, 304];
+
+// === impl StandIn ===
+
+impl StandIn {
+    /// All there are, in the order in which they are tried.
+    pub const ALL: [Self; 3] = [Self::Stale, Self::Service, Self::Answer];
+
+    /// Its word in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Service => "service",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+// === impl FallbackPolicy ===
 
 impl FallbackPolicy {
     /// Whether anything stands in for a refusal: where the service could not answer, not where the client's own
@@ -71,6 +100,12 @@ mod tests {
         assert!(!goes(Refusal::RequestBody, true) && !goes(Refusal::TooLate, true));
         let nobody = FallbackPolicy { to: None, answer: None };
         assert!(nobody.elsewhere(Refusal::NoEndpoint, true).is_none());
+    }
+
+    #[test]
+    fn what_stands_in_has_its_place_and_its_word() {
+        let places = StandIn::ALL.map(|by| (by as usize, by.as_str()));
+        assert_eq!(places, [(0, "stale"), (1, "service"), (2, "answer")]);
     }
 
     #[test]

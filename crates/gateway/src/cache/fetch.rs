@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use floodway_policy::fallback::StandIn;
 use floodway_policy::http_cache::{
     CacheStatus, Failing, Forwarded, Moments, NotStored, Stored, is_not_modified, judge, tags,
 };
@@ -256,7 +257,9 @@ impl Fetch<'_> {
     fn stand_in(&self, stale: &Cached, said: CacheStatus) -> Response<ResponseBody> {
         let worker = &self.asking.worker;
         worker.cache.tally(worker.cache_place).stale();
-        self.serve(stale, said)
+        let mut response = self.serve(stale, said);
+        response.extensions_mut().insert(StandIn::Stale);
+        response
     }
 
     fn serve(&self, cached: &Cached, said: CacheStatus) -> Response<ResponseBody> {

@@ -2,10 +2,13 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use floodway_gateway::telemetry::Telemetry;
 use floodway_kit::{Reply, Upstream, http};
-use floodway_policy::fallback::{FallbackPolicy, FixedAnswer};
+use floodway_policy::fallback::{FallbackPolicy, FixedAnswer, StandIn};
+use floodway_policy::http_cache::CachePolicy;
+use floodway_policy::trace::Share;
 
-use crate::support::{builder, gateway, raw_server, read_head, write};
+use crate::support::{PATIENCE, builder, gateway, raw_server, read_head, write};
 
 #[test]
 fn a_route_answers_instead_of_a_service_that_cannot() {
@@ -66,6 +69,53 @@ fn another_service_stands_in_for_one_that_cannot_answer() {
     assert_eq!(ask("POST", "/none", ""), (200, "POST /none".into()), "nothing was sent");
     gateway.wait_quiet();
     assert_eq!(gateway.counts().refusals, 6, "what failed is counted");
+}
+
+#[test]
+fn a_stale_response_comes_first_then_another_service_then_an_answer_and_each_is_told() {
+    let old = |age| Reply::with(200, &[("cache-control", "max-age=10"), ("age", age)], "old");
+    let failing = Upstream::start(move |seen| match seen.index {
+        0 => old("20"),
+        1 => old("7200"),
+        _ => Reply::Drop,
+    });
+    let other = Upstream::always(200, "other");
+    let (notes, told) = mpsc::sync_channel(16);
+    let policy = CachePolicy { stale_if_error: Duration::from_hours(1), ..CachePolicy::default() };
+    let gateway = builder()
+        .service(&[failing.address()])
+        .service(&[other.address()])
+        .route("/*", &[], 0)
+        .cache(policy)
+        .fallback_to(1, Some(FixedAnswer { status: 503, headers: Vec::new(), body: "sorry".into() }))
+        .telemetry(Telemetry { log: Share::ALL, traces: None, notes })
+        .start();
+    let ask = |method, path| {
+        let answer = http::send(gateway.address(), method, path, &[], b"").expect("an answer");
+        let note = told.recv_timeout(PATIENCE).expect("a note");
+        (answer.text(), note.stand_in, note.error.is_some(), answer)
+    };
+    let outcome = |method, path| {
+        let (text, stand_in, has_failed, _) = ask(method, path);
+        (text, stand_in, has_failed)
+    };
+    assert_eq!(outcome("GET", "/a"), ("old".into(), None, false));
+    assert_eq!(outcome("GET", "/older"), ("old".into(), None, false));
+    let (text, stand_in, _, stale) = ask("GET", "/a");
+    assert_eq!((text.as_str(), stand_in), ("old", Some(StandIn::Stale)));
+    let status = stale.header("cache-status").expect("the cache says what it did");
+    assert!(status.starts_with("Floodway; fwd=stale"), "{status}");
+    let age = stale.header("age").and_then(|age| age.parse().ok()).unwrap_or(0);
+    assert!((20..20 + PATIENCE.as_secs()).contains(&age), "{age}");
+    let request = crate::http2::request("GET", gateway.address(), "/a", "");
+    assert_eq!(&crate::http2::send(gateway.address(), vec![request]).remove(0).1[..], b"old");
+    assert_eq!(told.recv_timeout(PATIENCE).expect("a note").stand_in, Some(StandIn::Stale));
+    // Staler than it may be, and never stored.
+    assert_eq!(outcome("GET", "/older"), ("other".into(), Some(StandIn::Service), true));
+    assert_eq!(outcome("GET", "/b"), ("other".into(), Some(StandIn::Service), true));
+    assert_eq!(outcome("POST", "/b"), ("sorry".into(), Some(StandIn::Answer), true));
+    gateway.wait_quiet();
+    assert_eq!(gateway.workers.metrics().routes[0].stand_ins, [2, 2, 1]);
 }
 
 #[test]

@@ -422,7 +422,7 @@ impl Gateway {
 /// A route, with another that is taken where its service cannot answer.
 fn stood_in_for(own: RoutePolicy, to: Option<RoutePolicy>) -> RoutePolicy {
     let Some(to) = to else { return own };
-    let to = Some(Box::new(RoutePolicy { fallback: None, ..to }));
+    let to = Some(Box::new(RoutePolicy { fallback: None, cache: None, ..to }));
     let answer = own.fallback.as_ref().and_then(|fallback| fallback.answer.clone());
     RoutePolicy { fallback: Some(Arc::new(FallbackPolicy { to, answer })), ..own }
 }

@@ -15,6 +15,7 @@ pub(super) enum Family {
     Requests,
     RequestsInFlight,
     RequestDuration,
+    Fallbacks,
     Refusals,
     Attempts,
     Retries,
@@ -101,6 +102,9 @@ impl Family {
                 Histogram,
                 "Time from the end of a request's head to the end of its answer.",
             ),
+            Self::Fallbacks => {
+                ("floodway_fallbacks_total", Counter, "Requests that a fallback answered, by what stood in.")
+            }
             Self::Refusals => (
                 "floodway_refusals_total",
                 Counter,

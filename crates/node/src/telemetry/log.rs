@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use floodway_gateway::telemetry::{Note, Way};
+use floodway_policy::fallback::StandIn;
 use floodway_system::LogTo;
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ struct Line<'a> {
     /// Absent where the client left before an answer.
     status: Option<u16>,
     error: Option<&'a str>,
+    fallback: Option<&'a str>,
     duration_ms: f64,
     trace_id: Option<String>,
 }
@@ -62,6 +64,7 @@ impl Log {
             replica: names.replica(note),
             status: (note.status != 0).then_some(note.status),
             error: note.error,
+            fallback: note.stand_in.map(StandIn::as_str),
             duration_ms: (note.took.as_secs_f64() * 1e6).round() / 1e3,
             trace_id: note.hop.map(|hop| format!("{:032x}", hop.told.trace_id)),
         };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use floodway_gateway::telemetry::{Note, Way};
 use floodway_policy::Time;
+use floodway_policy::fallback::StandIn;
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::client::conn::http1;
@@ -176,6 +177,7 @@ fn attributes(note: &Note, names: &Names) -> Vec<KeyValue> {
     add("floodway.service", names.service(note));
     add("floodway.replica", names.replica(note).as_deref());
     add("error.type", note.error);
+    add("floodway.fallback", note.stand_in.map(StandIn::as_str));
     if note.status != 0 {
         attributes.push(attribute("http.response.status_code", Value::IntValue(note.status.into())));
     }

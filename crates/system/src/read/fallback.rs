@@ -20,6 +20,10 @@ impl Reader<'_> {
         if let Some(span) = fallback.given("stale").filter(|_| is_stale) {
             self.check_stale(route, span);
         }
+        if let Some(span) = fallback.given("stale-for").filter(|_| !is_stale) {
+            let mistake = Mistake::at(span, Code::KeysDisagree, "`stale-for` bounds nothing without `stale`");
+            self.mistake(mistake.help("add `stale: true`, or remove `stale-for`"));
+        }
         let to = fallback.get("to").map(|_| self.target(file, fallback));
         if let Some(span) = fallback.given("to").filter(|_| route.given("idempotency").is_some()) {
             let message = "`to` of a fallback and `idempotency` exclude each other";
@@ -38,7 +42,7 @@ impl Reader<'_> {
         };
         if cache.given("stale-if-error").is_some() {
             let message = "`stale` and `stale-if-error` of the cache exclude each other";
-            let help = "`stale` has no bound of time; keep the one that is meant";
+            let help = "`stale-for` is the bound of `stale`; keep the one that is meant";
             self.mistake(Mistake::at(span, Code::KeysDisagree, message).help(help));
         }
     }

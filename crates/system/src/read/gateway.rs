@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use floodway_policy::ServiceId;
 use floodway_policy::admission::{Class, PriorityPolicy};
@@ -347,13 +346,11 @@ fn hedge(hedge: &Fields) -> HedgePolicy {
     HedgePolicy { after, share: hedge.whole("budget") }
 }
 
-/// As long as anything is kept.
-const FOREVER: Duration = Duration::from_hours(24 * 365);
-
 fn cache(route: &Fields) -> Option<CachePolicy> {
     let cache = route.object("cache")?;
-    let is_any_stale = route.object("fallback").is_some_and(|fallback| fallback.flag("stale"));
-    let stale_if_error = if is_any_stale { FOREVER } else { cache.duration("stale-if-error") };
+    let fallback = route.object("fallback").filter(|fallback| fallback.flag("stale"));
+    let stale_if_error =
+        fallback.map_or_else(|| cache.duration("stale-if-error"), |fallback| fallback.duration("stale-for"));
     Some(CachePolicy {
         fresh: cache.get("fresh").map(|_| cache.duration("fresh")),
         heuristic_max: cache.duration("heuristic"),

@@ -71,7 +71,7 @@ gateway:
   cache: { memory: 256MiB }
   routes:
     - { match: { path: "/orders/*", method: GET, host: shop.example }, to: order, split: [{ to: legacy, percent: 5, header: x-canary, value: "yes" }], timeout: 2s, total-timeout: 10s, connect-timeout: 1s, deadline: true, limit: { rate: 100/m, burst: 5, key: "header:x-api-key" }, hedge: { after: p95, budget: 5% }, fallback: { status: 503, headers: { content-type: text/plain }, body: later }, priority: { header: x-priority, default: low }, body: 1MiB, idempotency: { header: Idempotency-Key, store: orders, keep: 24h, required: false, duplicates: wait, body: 1MiB, answer: 1MiB }, retry: { max: 2, statuses: [503], try-timeout: 500ms, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 } }
-    - { match: { path: "/stale" }, to: legacy, cache: {}, fallback: { stale: true, to: order } }
+    - { match: { path: "/stale" }, to: legacy, cache: {}, fallback: { stale: true, stale-for: 1h, to: order } }
     - { match: { path: "/*", method: [GET, PUT] }, to: legacy, cache: { fresh: 30s, heuristic: 1d, stale-while-revalidate: 5m, stale-if-error: 0s, body: 8MiB, wait: 5s, obey-clients: false } }
 telemetry:
   access-log: { sample: 0.5%, to: access.log }

@@ -12,7 +12,13 @@ pub(super) static FALLBACK: Object = Object {
             "stale",
             Shape::One(Form::Flag),
             Default("false"),
-            "A response that the route's `cache` still holds, however stale, unless the service forbade it.",
+            "A response that the route's `cache` still holds, unless the service forbade it.",
+        ),
+        field(
+            "stale-for",
+            Shape::One(Form::Duration { zero: true }),
+            Default("1d"),
+            "How long such a response was stale at most, where the service does not say it. Needs `stale: true`.",
         ),
         field(
             "to",

@@ -105,6 +105,7 @@ gateway: {{ listen: 127.0.0.1:2, routes: [{{ match: {{ path: /a }}, to: b, fallb
     assert_eq!(wrong("{ status: 101 }"), [Code::OutOfRange]);
     assert_eq!(wrong("{ to: d }"), [Code::UnknownName]);
     assert_eq!(wrong("{ stale: true }"), [Code::KeysDisagree], "there is no cache");
+    assert_eq!(wrong("{ stale-for: 1h }"), [Code::KeysDisagree]);
     let both = "{ stale: true }, cache: { stale-if-error: 1h }";
     assert_eq!(wrong(both), [Code::KeysDisagree]);
 }
@@ -116,13 +117,13 @@ services: { b: { at: ['127.0.0.1:1'] }, c: { at: ['127.0.0.1:2'] } }
 gateway:
   listen: 127.0.0.1:2
   routes:
-    - { match: { path: /a }, to: b, timeout: 3s, cache: {}, fallback: { stale: true, to: c } }
+    - { match: { path: /a }, to: b, timeout: 3s, cache: {}, fallback: { stale: true, stale-for: 6h, to: c } }
     - { match: { path: /b }, to: b, fallback: { to: c, status: 200 } }
 ";
     let (_folder, system) = read(text, None);
     let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
     let [a, b] = [0, 1].map(|place| &snapshot.routes[place]);
-    assert_eq!(a.cache.expect("one").stale_if_error, Duration::from_hours(24 * 365));
+    assert_eq!(a.cache.expect("one").stale_if_error, Duration::from_hours(6));
     let fallback = a.fallback.as_deref().expect("one");
     let to = fallback.to.as_deref().expect("another");
     assert_eq!((to.call.service.0, to.call.timeout), (1, Duration::from_secs(3)));
