@@ -75,6 +75,8 @@ pub struct ReplicaStatus {
     pub replica: String,
     /// `starting`, `ready`, `unhealthy`, `draining`, `dead` or `stopped`.
     pub state: String,
+    /// What its last probe met, where it is unhealthy.
+    pub why: Option<String>,
     /// Its process, where the node started one that lives.
     pub pid: Option<u32>,
     /// Where it listens, once it was started.
@@ -208,6 +210,7 @@ impl Observer {
         ReplicaStatus {
             replica: format!("{service}/{}", row.id.slot),
             state: self.phase(service, row).to_string(),
+            why: row.why.clone(),
             pid: row.pid,
             address: (row.address.port() != 0).then_some(row.address),
             api_port: row.api_port,

@@ -136,8 +136,9 @@ pub(crate) fn table(status: &NodeStatus, rows_max: usize) -> Vec<String> {
 
 fn line(row: &ReplicaStatus, width: usize) -> String {
     let number = |value: Option<u32>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    let why = row.why.as_ref().map(|why| format!("  {why}")).unwrap_or_default();
     format!(
-        "{:width$}  {:<9}  {:>7}  {:<21}  {:>5}  {:>8}  {:>9}  {:>7}",
+        "{:width$}  {:<9}  {:>7}  {:<21}  {:>5}  {:>8}  {:>9}  {:>7}{why}",
         row.replica,
         row.state,
         number(row.pid),

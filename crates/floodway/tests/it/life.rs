@@ -75,9 +75,14 @@ fn an_unhealthy_replica_gets_no_requests() {
     let node = place.up_and_ready();
     std::fs::write(node.place.path("sick"), "").expect("written");
     eventually("it is unhealthy", || node.state(0) == "unhealthy");
+    let why = |node: &Node| node.replicas()[0]["why"].as_str().map(str::to_owned);
+    assert_eq!(why(&node).as_deref(), Some("answered 500 Internal Server Error"));
+    let told = String::from_utf8(node.place.run(&["status"]).stdout).expect("text");
+    assert!(told.contains("answered 500"), "{told}");
     assert_eq!(node.get("/who").0, 503);
     std::fs::remove_file(node.place.path("sick")).expect("removed");
     eventually("it is ready again", || node.state(0) == "ready");
+    assert_eq!(why(&node), None);
     assert_eq!(node.get("/who").0, 200);
     node.stop();
 }

@@ -48,6 +48,8 @@ pub struct ReplicaRow {
     pub zone: Option<ZoneId>,
     /// When the present incarnation was started.
     pub since: Time,
+    /// What its last probe met, while it is unhealthy.
+    pub why: Option<String>,
     /// The incarnation before, while it finishes what it has.
     pub leaving: Option<(EndpointId, SocketAddr)>,
 }
@@ -180,14 +182,26 @@ impl Board {
 
     /// Changes how one replica is.
     pub(super) fn set_phase(&self, id: EndpointId, phase: Phase) {
-        self.update(id, |row| row.phase = phase);
+        self.update(id, |row| {
+            row.phase = phase;
+            row.why = None;
+        });
+    }
+
+    /// Enters that one replica is unhealthy, and why.
+    pub(super) fn set_unhealthy(&self, id: EndpointId, why: String) {
+        self.update(id, |row| {
+            row.phase = Phase::Is(EndpointState::Unhealthy);
+            row.why = Some(why);
+        });
     }
 
     /// Enters a new incarnation.
     pub(super) fn enter(&self, id: EndpointId, address: SocketAddr, pid: Option<u32>) {
         let since = self.clock.now();
         self.update(id, |row| {
-            *row = ReplicaRow { id, address, pid, since, phase: Phase::Is(EndpointState::Starting), ..*row };
+            let phase = Phase::Is(EndpointState::Starting);
+            *row = ReplicaRow { id, address, pid, since, phase, why: None, ..*row };
         });
     }
 
@@ -196,7 +210,7 @@ impl Board {
         let since = self.clock.now();
         self.update(id, |row| {
             let (phase, leaving) = (Phase::Is(EndpointState::Ready), Some((row.id, row.address)));
-            *row = ReplicaRow { id, address, pid: Some(pid), since, phase, leaving, ..*row };
+            *row = ReplicaRow { id, address, pid: Some(pid), since, phase, why: None, leaving, ..*row };
         });
     }
 
@@ -221,6 +235,7 @@ fn first_row(service: ServiceId, spec: &Service, api_ports: &[ApiPorts], since: 
             is_backup: slot >= endpoints(spec).saturating_sub(spec.backups),
             zone: spec.zones.get(usize::from(slot)).copied().flatten(),
             since,
+            why: None,
             leaving: None,
         })
         .collect();

@@ -42,6 +42,9 @@ const READY_MAX: Duration = Duration::from_mins(1);
 /// Pause between two looks at what is in flight on a draining replica.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Characters that are told of what a probe met: it may be what a service says.
+const WHY_MAX: usize = 200;
+
 const STARTING: Phase = Phase::Is(EndpointState::Starting);
 
 /// What a replica can be told.
@@ -490,9 +493,20 @@ async fn watch(id: EndpointId, parts: &Parts, name: &str, address: SocketAddr) -
         let outcome = ask(parts, address).await;
         let before = health.state();
         let pause = health.observe(outcome.is_ok(), clock.now(), &mut rng);
-        if health.state() != before {
-            board.set_phase(id, Phase::Is(health.state()));
-            report(name, address, health.state(), outcome);
+        let is_new = health.state() != before;
+        match outcome {
+            Err(error) if health.state() == EndpointState::Unhealthy => {
+                let why: String = error.to_string().chars().take(WHY_MAX).collect();
+                if is_new {
+                    tracing::warn!(replica = name, %address, why, "unhealthy: gets no requests");
+                }
+                board.set_unhealthy(id, why);
+            }
+            _ if is_new => {
+                tracing::info!(replica = name, %address, state = %health.state(), "probed");
+                board.set_phase(id, Phase::Is(health.state()));
+            }
+            _ => {}
         }
         tokio::time::sleep(pause).await;
     }
@@ -516,15 +530,6 @@ async fn until_ready(parts: &Parts, address: SocketAddr) {
             return;
         }
         tokio::time::sleep(pause).await;
-    }
-}
-
-fn report(replica: &str, address: SocketAddr, state: EndpointState, outcome: io::Result<()>) {
-    match outcome {
-        Err(why) if state == EndpointState::Unhealthy => {
-            tracing::warn!(replica, %address, %why, "unhealthy: gets no requests");
-        }
-        _ => tracing::info!(replica, %address, %state, "probed"),
     }
 }
 
