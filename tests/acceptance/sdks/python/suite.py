@@ -13,6 +13,8 @@ from dapr.clients.grpc._request import TransactionalStateOperation, TransactionO
 from dapr.clients.grpc._response import UnlockResponseStatus
 from dapr.clients.grpc._state import Concurrency, StateItem, StateOptions
 
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 import web
 
 PATIENCE = 20
@@ -149,6 +151,30 @@ def calls(dapr):
         raise AssertionError("a 409 is no success")
 
 
+def calls_of_grpc_services(dapr):
+    with grpc.insecure_channel(f"127.0.0.1:{os.environ['DAPR_GRPC_PORT']}") as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request, to = health_pb2.HealthCheckRequest(), (("dapr-app-id", "greeter"),)
+        serving = health_pb2.HealthCheckResponse.SERVING
+        eventually("it is reached", lambda: is_answered(lambda: stub.Check(request, metadata=to)))
+        assert stub.Check(request, metadata=to).status == serving
+        # A stream stays open, and its first message comes at once.
+        stream = stub.Watch(request, metadata=to)
+        assert next(stream).status == serving
+        stream.cancel()
+        unknown = health_pb2.HealthCheckRequest(service="nobody")
+        assert code_of(lambda: stub.Check(unknown, metadata=to)) == grpc.StatusCode.NOT_FOUND
+        assert code_of(lambda: stub.Check(request)) == grpc.StatusCode.UNKNOWN
+
+
+def is_answered(call):
+    try:
+        call()
+        return True
+    except grpc.RpcError:
+        return False
+
+
 def metadata(dapr):
     dapr.set_metadata("team", "blue")
     seen = dapr.get_metadata()
@@ -202,6 +228,7 @@ CHECKS = [
     messages_by_handler,
     locks,
     calls,
+    calls_of_grpc_services,
     metadata,
     jobs,
     secrets,
