@@ -16,7 +16,6 @@ mod subscribe;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -93,15 +92,7 @@ async fn connection(port: Rc<Port>, stream: TcpStream, peer: SocketAddr, shutdow
         let port = Rc::clone(&port);
         async move { Ok::<_, Infallible>(port.answer(request, peer.ip()).await) }
     });
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    listen::log_broken(ended);
+    listen::drive(builder.serve_connection(TokioIo::new(stream), service), &shutdown).await;
 }
 
 // === impl Port ===

@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -42,8 +44,20 @@ pub(crate) async fn serve<F: Future<Output = ()> + 'static>(
     drain(connections, grace).await;
 }
 
-/// A connection that broke is its caller's affair.
-pub(crate) fn log_broken(ended: hyper::Result<()>) {
+/// Drives a connection to its end; after `shutdown` it takes no more requests. One that breaks is its caller's
+/// affair.
+pub(crate) async fn drive(
+    connection: impl GracefulConnection<Error = hyper::Error>,
+    shutdown: &CancellationToken,
+) {
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection to the API broke");
     }

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,15 +138,7 @@ async fn connection(api: Rc<Api>, stream: TcpStream, peer: SocketAddr, shutdown:
     // A connection may be idle for as long as its caller likes: closing it could cross with a request.
     builder.timer(TokioTimer::new()).header_read_timeout(None);
     builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    listen::log_broken(ended);
+    listen::drive(builder.serve_connection(TokioIo::new(stream), service), &shutdown).await;
 }
 
 // === impl Blocks ===
