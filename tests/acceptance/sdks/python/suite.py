@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import threading
 import time
 import traceback
@@ -167,6 +168,37 @@ def calls_of_grpc_services(dapr):
         assert code_of(lambda: stub.Check(request)) == grpc.StatusCode.UNKNOWN
 
 
+def streams_and_trailers(_dapr):
+    with grpc.insecure_channel(f"127.0.0.1:{os.environ['DAPR_GRPC_PORT']}") as channel:
+        to = {"metadata": (("dapr-app-id", "greeter"),), "timeout": PATIENCE}
+        answer, call = channel.unary_unary("/sdks.Greeter/Greet").with_call(b"you", **to)
+        assert (answer, dict(call.trailing_metadata())["greeted"]) == (b"hello you", "suite")
+        try:
+            channel.unary_unary("/sdks.Greeter/Refuse")(b"", **to)
+        except grpc.RpcError as error:
+            assert (error.code(), error.details()) == (grpc.StatusCode.ALREADY_EXISTS, "there is one")
+            assert dict(error.trailing_metadata())["why"] == "taken"
+        else:
+            raise AssertionError("a refusal is no success")
+        echoes(channel.stream_stream("/sdks.Greeter/Echo"), to)
+        code = code_of(lambda: channel.unary_unary("/sdks.Greeter/None")(b"", **to))
+        assert code == grpc.StatusCode.UNIMPLEMENTED, code
+        to["metadata"] = (("dapr-app-id", "none"),)
+        code = code_of(lambda: channel.unary_unary("/sdks.Greeter/Greet")(b"", **to))
+        assert code == grpc.StatusCode.UNAVAILABLE, code
+
+
+def echoes(echo, to):
+    """Each message is sent only once the one before it is back, so none may wait on the way for another."""
+    messages = queue.SimpleQueue()
+    answers = echo(iter(messages.get, None), **to)
+    for number in range(100):
+        messages.put(b"%d" % number * 1000)
+        assert next(answers) == b"%d" % number * 1000
+    messages.put(None)
+    assert list(answers) == []
+
+
 def is_answered(call):
     try:
         call()
@@ -229,6 +261,7 @@ CHECKS = [
     locks,
     calls,
     calls_of_grpc_services,
+    streams_and_trailers,
     metadata,
     jobs,
     secrets,

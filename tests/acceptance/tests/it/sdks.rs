@@ -73,5 +73,5 @@ impl Drop for Checks {
 #[test]
 fn python() {
     let result = Checks::run("python");
-    assert_eq!(result["passed"].as_array().map(Vec::len), Some(14), "{result}");
+    assert_eq!(result["passed"].as_array().map(Vec::len), Some(15), "{result}");
 }
