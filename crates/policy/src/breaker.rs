@@ -1,23 +1,44 @@
 //! A circuit breaker: a service that fails most of its requests is left alone for a while
 //! (Nygard, Release It!, 2018).
 
+mod condition;
+
 use core::time::Duration;
+
+pub use condition::{Condition, ConditionError, Counts};
 
 use crate::time::Time;
 
 /// When a breaker opens, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BreakerPolicy {
-    /// It opens where so many of a hundred requests failed ...
-    pub percent: u8,
-    /// ... of so many at least ...
-    pub volume: u32,
-    /// ... within this time.
-    pub window: Duration,
+    /// What opens it.
+    pub trip: Trip,
     /// It stays open so long, then lets a few requests try.
     pub open: Duration,
     /// So many tries must succeed for it to close.
     pub tries: u32,
+}
+
+/// What opens a breaker; looked at whenever a request has failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trip {
+    /// Too many failures among those of the last time.
+    Share {
+        /// So many of a hundred requests failed ...
+        percent: u8,
+        /// ... of so many at least ...
+        volume: u32,
+        /// ... within this time.
+        window: Duration,
+    },
+    /// What was counted since it closed, or since it was last counted from nought.
+    Counts {
+        /// What must hold.
+        condition: Condition,
+        /// It is counted from nought so often; never, if that is not given.
+        every: Option<Duration>,
+    },
 }
 
 /// One worker's breaker for one service.
@@ -25,7 +46,10 @@ pub struct BreakerPolicy {
 pub struct Breaker {
     policy: BreakerPolicy,
     state: State,
-    slices: [Slice; SLICES],
+    window: Window,
+    counts: Counts,
+    /// When counting begins anew.
+    counted_until: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +65,12 @@ enum State {
     },
 }
 
-/// What happened in a part of the window.
-#[derive(Debug, Clone, Copy, Default)]
+/// What happened in the last time, part by part.
+#[derive(Debug, Clone)]
+struct Window([Slice; SLICES]);
+
+/// What happened in a part of it.
+#[derive(Debug, Clone, Copy)]
 struct Slice {
     number: u64,
     failed: u32,
@@ -56,9 +84,7 @@ impl Default for BreakerPolicy {
     /// Hystrix's and resilience4j's: half of at least twenty in ten seconds; five seconds' rest.
     fn default() -> Self {
         Self {
-            percent: 50,
-            volume: 20,
-            window: Duration::from_secs(10),
+            trip: Trip::Share { percent: 50, volume: 20, window: Duration::from_secs(10) },
             open: Duration::from_secs(5),
             tries: 3,
         }
@@ -68,7 +94,13 @@ impl Default for BreakerPolicy {
 impl Breaker {
     /// A closed breaker.
     pub const fn new(policy: BreakerPolicy) -> Self {
-        Self { policy, state: State::Closed, slices: [Slice { number: 0, failed: 0, ended: 0 }; SLICES] }
+        Self {
+            policy,
+            state: State::Closed,
+            window: Window::EMPTY,
+            counts: Counts::NONE,
+            counted_until: None,
+        }
     }
 
     /// Whether a request may be sent.
@@ -91,14 +123,19 @@ impl Breaker {
     /// A request that was sent has failed or succeeded.
     pub fn report(&mut self, failed: bool, now: Time) {
         match &mut self.state {
-            State::Closed => self.count(failed, now),
+            State::Closed => {
+                if self.trips(failed, now) {
+                    self.open(now);
+                }
+            }
             State::Open { .. } => {}
             State::Trying { .. } if failed => self.open(now),
             State::Trying { succeeded, .. } => {
                 *succeeded += 1;
                 if *succeeded >= self.policy.tries {
                     self.state = State::Closed;
-                    self.slices = [Slice::default(); SLICES];
+                    self.window = Window::EMPTY;
+                    (self.counts, self.counted_until) = (Counts::NONE, None);
                 }
             }
         }
@@ -116,28 +153,58 @@ impl Breaker {
         matches!(self.state, State::Open { until } if now < until)
     }
 
+    /// When it lets requests through again; `None` where it does, or where those that try are waited for.
+    pub fn closed_until(&self, now: Time) -> Option<Time> {
+        match self.state {
+            State::Open { until } => Some(until).filter(|until| now < *until),
+            State::Closed | State::Trying { .. } => None,
+        }
+    }
+
     fn open(&mut self, now: Time) {
         self.state = State::Open { until: now.after(self.policy.open) };
     }
 
-    fn count(&mut self, failed: bool, now: Time) {
-        let slice_nanos = (self.policy.window.as_nanos() / SLICES as u128).max(1);
+    fn trips(&mut self, failed: bool, now: Time) -> bool {
+        match &self.policy.trip {
+            Trip::Share { percent, volume, window } => {
+                let (failed, ended) = self.window.observe(failed, *window, now);
+                failed > 0 && ended >= u64::from(*volume) && failed * 100 >= ended * u64::from(*percent)
+            }
+            Trip::Counts { condition, every } => {
+                if self.counted_until.is_some_and(|until| now >= until) {
+                    (self.counts, self.counted_until) = (Counts::NONE, None);
+                }
+                if self.counted_until.is_none() {
+                    self.counted_until = every.map(|every| now.after(every));
+                }
+                self.counts.add(failed);
+                failed && condition.holds(&self.counts)
+            }
+        }
+    }
+}
+
+// === impl Window ===
+
+impl Window {
+    const EMPTY: Self = Self([Slice { number: 0, failed: 0, ended: 0 }; SLICES]);
+
+    /// Takes an end in; how many of how many failed within `span`, nothing where this one did not.
+    fn observe(&mut self, failed: bool, span: Duration, now: Time) -> (u64, u64) {
+        let slice_nanos = (span.as_nanos() / SLICES as u128).max(1);
         let number = u64::try_from(u128::from(now.nanos()) / slice_nanos).unwrap_or(u64::MAX);
-        let slice = &mut self.slices[usize::try_from(number % SLICES as u64).unwrap_or_default()];
+        let slice = &mut self.0[usize::try_from(number % SLICES as u64).unwrap_or_default()];
         if slice.number != number {
             *slice = Slice { number, failed: 0, ended: 0 };
         }
         slice.ended += 1;
         slice.failed += u32::from(failed);
         if !failed {
-            return;
+            return (0, 0);
         }
-        let recent = self.slices.iter().filter(|slice| number - slice.number < SLICES as u64);
-        let (failed, ended) = recent
-            .fold((0_u64, 0_u64), |(f, e), slice| (f + u64::from(slice.failed), e + u64::from(slice.ended)));
-        if ended >= u64::from(self.policy.volume) && failed * 100 >= ended * u64::from(self.policy.percent) {
-            self.open(now);
-        }
+        let recent = self.0.iter().filter(|slice| number - slice.number < SLICES as u64);
+        recent.fold((0, 0), |(f, e), slice| (f + u64::from(slice.failed), e + u64::from(slice.ended)))
     }
 }
 
@@ -148,9 +215,7 @@ mod tests {
     use proptest::{prop_assert, proptest};
 
     const POLICY: BreakerPolicy = BreakerPolicy {
-        percent: 50,
-        volume: 10,
-        window: Duration::from_secs(10),
+        trip: Trip::Share { percent: 50, volume: 10, window: Duration::from_secs(10) },
         open: Duration::from_secs(5),
         tries: 2,
     };
@@ -209,6 +274,40 @@ mod tests {
         assert!(breaker.admit(at(5_000)) && breaker.admit(at(5_000)) && !breaker.admit(at(5_000)));
         breaker.withdraw();
         assert!(breaker.admit(at(5_000)));
+    }
+
+    fn counting(text: &str, every: Option<Duration>) -> Breaker {
+        let condition = Condition::parse(text).expect("a condition");
+        Breaker::new(BreakerPolicy { trip: Trip::Counts { condition, every }, tries: 1, ..POLICY })
+    }
+
+    #[test]
+    fn opens_by_what_was_counted_since_it_closed() {
+        let mut breaker = counting("consecutiveFailures > 2", None);
+        for failed in [true, true, false, true, true] {
+            breaker.report(failed, at(0));
+        }
+        assert!(breaker.admit(at(1)), "there was a success between");
+        breaker.report(true, at(1_000_000));
+        assert!(!breaker.admit(at(1_000_001)));
+        assert_eq!(breaker.closed_until(at(1_000_001)), Some(at(1_005_000)));
+        assert!(breaker.admit(at(1_005_000)) && !breaker.admit(at(1_005_000)));
+        breaker.report(false, at(1_005_001));
+        breaker.report(true, at(1_005_002));
+        breaker.report(true, at(1_005_003));
+        assert!(breaker.admit(at(1_005_004)), "what was before counts no more");
+    }
+
+    #[test]
+    fn counts_from_nought_again_and_again() {
+        let mut breaker = counting("totalFailures >= 3", Some(Duration::from_secs(1)));
+        breaker.report(true, at(0));
+        breaker.report(true, at(999));
+        breaker.report(true, at(1_000));
+        assert!(breaker.admit(at(1_001)));
+        breaker.report(true, at(1_500));
+        breaker.report(true, at(1_999));
+        assert!(!breaker.admit(at(2_000)));
     }
 
     proptest! {

@@ -92,7 +92,7 @@ impl Cluster {
     pub fn new(snapshot: &Snapshot, workers: u32, rng: &mut Rng) -> Self {
         let upstream = |service| Upstream::new(service, snapshot.zone, rng.below(1 << 16));
         let upstreams = snapshot.services.iter().map(upstream).collect();
-        let guards = snapshot.services.iter().map(|service| Guard::new(service.guard, workers));
+        let guards = snapshot.services.iter().map(|service| Guard::new(&service.guard, workers));
         let budgets = snapshot.budgets.iter().map(|budget| Budget::new(*budget, workers));
         let hedges = snapshot.hedges.iter().map(|hedge| Hedge::new(*hedge)).collect();
         Self { upstreams, guards: guards.collect(), budgets: budgets.collect(), hedges }

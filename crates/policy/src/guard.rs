@@ -7,7 +7,7 @@ use crate::breaker::{Breaker, BreakerPolicy};
 use crate::time::Time;
 
 /// What protects a service from its clients. Nothing by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct GuardPolicy {
     /// Leaves it alone while it fails.
     pub breaker: Option<BreakerPolicy>,
@@ -37,9 +37,9 @@ pub struct Guard {
 
 impl Guard {
     /// A worker's part of the policy among `workers`.
-    pub fn new(policy: GuardPolicy, workers: u32) -> Self {
+    pub fn new(policy: &GuardPolicy, workers: u32) -> Self {
         Self {
-            breaker: policy.breaker.map(Breaker::new),
+            breaker: policy.breaker.clone().map(Breaker::new),
             admission: policy.admission.map(|admission| Admission::new(admission, workers)),
         }
     }

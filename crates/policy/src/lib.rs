@@ -29,6 +29,7 @@ pub mod idempotency;
 pub mod job;
 mod latency;
 pub mod membership;
+pub mod operation;
 pub mod outlier;
 pub mod rate_limit;
 pub mod retry;

@@ -5,7 +5,8 @@ use core::time::Duration;
 use crate::rng::Rng;
 
 /// Waits that double from `initial` up to `max`, each spread evenly over its upper half so that those
-/// who failed together do not come back together ("equal jitter", Brooker 2015).
+/// who failed together do not come back together ("equal jitter", Brooker 2015). Where `initial` is `max`, each
+/// wait is just that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait, before jitter.
@@ -18,6 +19,9 @@ impl Backoff {
     /// The wait before try number `failures + 1`, when `failures` tries have failed (at least 1).
     /// Between half of and the whole of `min(max, initial * 2^(failures - 1))`.
     pub fn wait(&self, failures: u32, rng: &mut Rng) -> Duration {
+        if self.initial >= self.max {
+            return self.max;
+        }
         let doublings = failures.saturating_sub(1).min(31);
         let whole = self.initial.saturating_mul(1 << doublings).min(self.max);
         whole / 2 + (whole / 2).mul_f64(rng.unit())
@@ -127,6 +131,13 @@ mod tests {
             let whole = BACKOFF.initial.saturating_mul(1 << (failures - 1).min(31)).min(BACKOFF.max);
             prop_assert!(wait >= whole / 2 && wait <= whole);
         }
+    }
+
+    #[test]
+    fn a_constant_wait_is_not_left_to_chance() {
+        let second = Duration::from_secs(1);
+        let constant = Backoff { initial: second, max: second };
+        assert!((1..50).all(|failures| constant.wait(failures, &mut Rng::new(7)) == second));
     }
 
     #[test]

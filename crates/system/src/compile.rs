@@ -79,7 +79,7 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
             hedge: None,
             tells_time: false,
         },
-        guard: service.guard,
+        guard: service.guard.clone(),
     }
 }
 

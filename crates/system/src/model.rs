@@ -98,7 +98,7 @@ pub struct Node {
 pub struct Token(String);
 
 /// A program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     /// Its name.
     pub name: String,

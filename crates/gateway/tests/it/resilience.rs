@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use floodway_kit::{Upstream, http};
 use floodway_policy::admission::{AdmissionPolicy, Class, Limit, PriorityPolicy};
-use floodway_policy::breaker::BreakerPolicy;
+use floodway_policy::breaker::{BreakerPolicy, Trip};
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::retry::Statuses;
@@ -249,7 +249,11 @@ fn a_client_that_leaves_the_queue_leaves_no_hole() {
 #[test]
 fn a_service_that_fails_is_left_alone_for_a_while() {
     let bad = Upstream::always(500, "no");
-    let breaker = BreakerPolicy { volume: 5, open: Duration::from_mins(1), ..BreakerPolicy::default() };
+    let breaker = BreakerPolicy {
+        trip: Trip::Share { percent: 50, volume: 5, window: Duration::from_secs(10) },
+        open: Duration::from_mins(1),
+        ..BreakerPolicy::default()
+    };
     let gateway = builder()
         .service(&[bad.address()])
         .route("/*", &[], 0)

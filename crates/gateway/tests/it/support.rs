@@ -322,7 +322,7 @@ impl Builder {
             protocol: self.protocols[index].0,
             probe: ProbePolicy::default(),
             call: call(index),
-            guard: self.guard,
+            guard: self.guard.clone(),
         });
         let policy = |route: &Routing, service| RoutePolicy {
             name: route.pattern.to_string(),

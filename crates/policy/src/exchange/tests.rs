@@ -14,7 +14,7 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 use super::{Action, AttemptId, Event, Exchange, Facts, Failure, Refusal};
 use crate::admission::{Admission, AdmissionPolicy, Class, Limit};
 use crate::balance::Balance;
-use crate::breaker::BreakerPolicy;
+use crate::breaker::{BreakerPolicy, Trip};
 use crate::cluster::Cluster;
 use crate::guard::{Guard, GuardPolicy};
 use crate::membership::{EndpointId, EndpointState, Member, Membership, ServiceId, Weight};
@@ -313,7 +313,7 @@ fn gives_up_when_the_client_does() {
 
 #[test]
 fn who_gives_up_sooner_is_answered_sooner_and_says_nothing_of_the_service() {
-    let breaker = BreakerPolicy { volume: 1, ..BreakerPolicy::default() };
+    let breaker = BreakerPolicy { trip: half_of(1), ..BreakerPolicy::default() };
     let guard = GuardPolicy { breaker: Some(breaker), ..GuardPolicy::default() };
     let facts = Facts { gives_up: Time::ZERO.after(Duration::from_millis(100)), ..GET };
     let mut world = World::with(facts, 2, CALL, guard);
@@ -364,6 +364,11 @@ fn says_that_no_endpoint_is_ready() {
     );
 }
 
+/// Half of so many at least, within ten seconds.
+fn half_of(volume: u32) -> Trip {
+    Trip::Share { percent: 50, volume, window: Duration::from_secs(10) }
+}
+
 fn retrying(change: impl FnOnce(&mut RetryPolicy)) -> CallPolicy {
     let mut call = CALL;
     change(&mut call.retry);
@@ -377,7 +382,7 @@ fn a_status_is_tried_again_where_it_is_named_and_the_request_may_be() {
     let script = [(0, Event::Arrived), (1, replied(0, 503)), (2, replied(1, 500)), (3, Event::Finished)];
     let guard = GuardPolicy::default();
     play(
-        &mut World::with(GET, 2, call, guard),
+        &mut World::with(GET, 2, call, guard.clone()),
         &script,
         &expect![[r#"
         0 Arrived -> send 0 to 1 by t+500ms, wake at t+2s
@@ -410,7 +415,7 @@ fn a_slow_try_is_given_up_for_another_where_it_may_be() {
     ];
     let guard = GuardPolicy::default();
     play(
-        &mut World::with(GET, 2, call, guard),
+        &mut World::with(GET, 2, call, guard.clone()),
         &script,
         &expect![[r#"
         0 Arrived -> send 0 to 1 by t+500ms, wake at t+100ms
@@ -528,7 +533,7 @@ fn leaves_the_queue_when_its_time_is_over_or_the_client_is_gone() {
 
 #[test]
 fn an_open_breaker_answers_at_once_and_gives_the_place_back() {
-    let breaker = BreakerPolicy { volume: 2, ..BreakerPolicy::default() };
+    let breaker = BreakerPolicy { trip: half_of(2), ..BreakerPolicy::default() };
     let guard = GuardPolicy { breaker: Some(breaker), ..GuardPolicy::default() };
     let mut world = World::with(POST, 2, CALL, guard);
     for _ in 0..2 {

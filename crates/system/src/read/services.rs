@@ -4,7 +4,7 @@ use floodway_policy::ZoneId;
 use floodway_policy::adaptive::AdaptivePolicy;
 use floodway_policy::admission::{AdmissionPolicy, Limit};
 use floodway_policy::balance::{Balance, HashKey, HashPolicy};
-use floodway_policy::breaker::BreakerPolicy;
+use floodway_policy::breaker::{BreakerPolicy, Trip};
 use floodway_policy::guard::GuardPolicy;
 use floodway_policy::health::ProbePolicy;
 use floodway_policy::outlier::OutlierPolicy;
@@ -204,9 +204,11 @@ fn outlier(outlier: &Fields) -> OutlierPolicy {
 
 fn breaker(breaker: &Fields) -> BreakerPolicy {
     BreakerPolicy {
-        percent: breaker.whole("percent"),
-        volume: breaker.whole("volume"),
-        window: breaker.duration("window"),
+        trip: Trip::Share {
+            percent: breaker.whole("percent"),
+            volume: breaker.whole("volume"),
+            window: breaker.duration("window"),
+        },
         open: breaker.duration("open"),
         tries: breaker.whole("tries"),
     }
