@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the tables are this program's output")]
 
 mod backends;
+mod blocks;
 mod cache_suite;
 mod certificates;
 mod cores;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::blocks::Block;
 use crate::engine::Build;
 use crate::front::Front;
 use crate::suites::Suite;
@@ -53,6 +55,8 @@ enum What {
     Costs(Costs),
     /// Durable writes per second beside what the disk can do.
     Engine(Engine),
+    /// State, topics, locks and calls, beside servers that are made for one of them.
+    Blocks(Blocks),
     /// The score of the HTTP cache in the public suite http-tests/cache-tests.
     CacheSuite(CacheSuite),
     /// What idle connections cost, and what others notice of slow clients.
@@ -62,6 +66,9 @@ enum What {
     /// Pass bytes on without looking at them: the limit for a proxy. Started by `gateway`.
     #[command(hide = true)]
     Pump(Pump),
+    /// The service that Floodway runs for `blocks`. Started by it.
+    #[command(hide = true)]
+    App,
 }
 
 /// How proxies are compared.
@@ -125,6 +132,41 @@ struct Engine {
     /// Folder on the disk to measure; by default one for temporary files.
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// Write all figures to this file as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// How blocks are compared.
+#[derive(Debug, Clone, Args)]
+struct Blocks {
+    /// Compare only these, as in `state,locks`.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Block>,
+    /// Measure only servers whose line of the table holds this, as in `stream`.
+    #[arg(long, default_value = "")]
+    matching: String,
+    /// Rounds; each measures every server once.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Seconds for one server in one round.
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Who asks at once.
+    #[arg(long, default_value_t = 64)]
+    callers: usize,
+    /// For the files of the servers: a folder on the disk to measure.
+    #[arg(long, default_value = "target")]
+    folder: PathBuf,
+    /// The NATS server.
+    #[arg(long, default_value = "nats-server")]
+    nats: PathBuf,
+    /// This NATS can sync before each answer (from 2.10 on): measure that too.
+    #[arg(long)]
+    nats_can_sync: bool,
+    /// The floodway program to measure.
+    #[arg(long, default_value = "target/release/floodway")]
+    floodway: PathBuf,
     /// Write all figures to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -202,10 +244,12 @@ fn main() -> Result<()> {
             costs::run(&Gateway { rounds, seconds, floodway, ..Gateway::parse_from_nothing() })
         }
         Some(What::Engine(options)) => engine::run(&options, Build::Release),
+        Some(What::Blocks(options)) => blocks::run(&options),
         Some(What::CacheSuite(suite)) => cache_suite::run(&suite),
         Some(What::Idle(options)) => idle::run(&options),
         Some(What::Suites(options)) => suites::run(&options),
         Some(What::Pump(pump)) => pump::run(pump.listen, &pump.to),
+        Some(What::App) => blocks::app::run(),
         None if cli.tiny => tiny(),
         None => {
             gateway::run(&Gateway::parse_from_nothing())?;
@@ -227,6 +271,7 @@ fn tiny() -> Result<()> {
     let few = Idle { connections: 200, slow: 30, seconds: 1, ..Idle::parse_from_nothing() };
     idle::run(&Idle { only, ..few })?;
     engine::run(&Engine { seconds: 0.2, ..Engine::parse_from_nothing() }, Build::Debug)?;
+    blocks::run(&Blocks { rounds: 1, seconds: 0.5, callers: 8, ..Blocks::parse_from_nothing() })?;
     let proxies = vec!["floodway".to_owned()];
     let only = suites::QUICK.to_vec();
     suites::run(&Suites { only, proxies, strict: true, ..Suites::parse_from_nothing() })
@@ -242,6 +287,7 @@ trait Defaults: Args {
 
 impl Defaults for Gateway {}
 impl Defaults for Engine {}
+impl Defaults for Blocks {}
 impl Defaults for Idle {}
 impl Defaults for Suites {}
 

@@ -14,13 +14,17 @@ struct Package {
 }
 
 /// The only list.
-const NEEDED: [Package; 6] = [
+const NEEDED: [Package; 10] = [
     Package { program: "nginx", name: "nginx-light" },
     Package { program: "haproxy", name: "haproxy" },
     Package { program: "wrk", name: "wrk" },
     Package { program: "node", name: "nodejs" },
     Package { program: "curl", name: "curl" },
     Package { program: "h2load", name: "nghttp2-client" },
+    Package { program: "redis-server", name: "redis-server" },
+    Package { program: "etcd", name: "etcd-server" },
+    Package { program: "rabbitmq-server", name: "rabbitmq-server" },
+    Package { program: "nats-server", name: "nats-server" },
 ];
 
 /// Python packages, with their versions, for a Python of the target folder's own.
