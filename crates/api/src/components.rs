@@ -10,13 +10,13 @@ use floodway_blocks::jobs::Jobs;
 use floodway_blocks::lock::Locks;
 use floodway_blocks::secrets::Secrets;
 use floodway_blocks::state::Store;
+use floodway_blocks::subscription::Subscription;
 use floodway_blocks::topics::Topics;
 use floodway_policy::snapshot::TopicsPolicy;
 use tokio::sync::{mpsc, watch};
 
 use crate::bindings::cron::CronBinding;
 use crate::streams::{self, NewStream};
-use crate::subscription::Subscription;
 
 /// All components of a system, or those of it that an app may use: both share what apps have said.
 #[derive(Debug, Default, Clone)]
@@ -57,16 +57,8 @@ struct Said {
 /// A subscription that the node's documents declare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredSubscription {
-    /// The topics component.
-    pub topics: String,
-    /// The topic in it.
-    pub topic: String,
-    /// Where apps take its messages.
-    pub route: String,
-    /// Where its messages go that are given up.
-    pub dead_letter: Option<String>,
-    /// Messages are not envelopes: they were published by others.
-    pub is_raw: bool,
+    /// What is subscribed to.
+    pub subscription: Subscription,
     /// The apps that it is for; none for all.
     pub apps: Vec<String>,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_blocks::invoke::{Body, BodyError, Invoke};
+use floodway_blocks::subscription::{Routes, Subscription};
 use floodway_blocks::topics::{Position, Received, Settlement, Subscription as Group};
 use floodway_policy::retry::Backoff;
 use floodway_policy::{Rng, Time};
@@ -23,7 +24,7 @@ use crate::clock::Clock;
 use crate::components::{Components, TopicsComponent};
 use crate::listen::log_panic;
 use crate::server::API_TOKEN;
-use crate::subscription::{self, Subscription};
+use crate::subscription;
 use perform::{Post, Settled};
 use streams::Streams;
 
@@ -82,7 +83,7 @@ pub async fn deliver(
 #[derive(Debug)]
 enum Reach {
     /// By a request to one of its replicas.
-    Route(String),
+    Routes(Routes),
     /// On one of the streams that it has opened.
     Streams(Rc<Streams>),
 }
@@ -159,7 +160,7 @@ impl App {
         let opened = self.shutdown.run_until_cancelled(self.open(component, &subscription)).await;
         drop(opening);
         if let Some(group) = opened {
-            let reach = Reach::Route(subscription.route.clone());
+            let reach = Reach::Routes(subscription.routes.clone());
             self.pump(group, component, &subscription, reach).await;
         }
     }

@@ -5,13 +5,13 @@ pub(crate) mod grpc;
 use std::collections::BTreeMap;
 
 use floodway_blocks::invoke::Body;
+use floodway_blocks::subscription::Subscription;
 use http::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::components::EXTENSIONS_MAX;
 use crate::error::{ApiError, answer, no_content};
 use crate::server::{Api, Blocks, Call};
-use crate::subscription::Subscription;
 
 /// The API version that is followed, as SDKs read it.
 const RUNTIME_VERSION: &str = "1.18.3";
@@ -43,7 +43,7 @@ struct Component<'a> {
 struct SubscriptionView<'a> {
     pubsubname: &'a str,
     topic: &'a str,
-    rules: [Rule<'a>; 1],
+    rules: Vec<Rule<'a>>,
     #[serde(rename = "deadLetterTopic")]
     dead_letter: &'a str,
     #[serde(rename = "type")]
@@ -52,6 +52,8 @@ struct SubscriptionView<'a> {
 
 #[derive(Debug, Serialize)]
 struct Rule<'a> {
+    #[serde(rename = "match", skip_serializing_if = "str::is_empty")]
+    matches: &'a str,
     path: &'a str,
 }
 
@@ -138,8 +140,15 @@ fn view(subscription: &Subscription) -> SubscriptionView<'_> {
     SubscriptionView {
         pubsubname: &subscription.topics,
         topic: &subscription.topic,
-        rules: [Rule { path: &subscription.route }],
+        rules: rules(subscription).map(|(matches, path)| Rule { matches, path }).collect(),
         dead_letter: subscription.dead_letter.as_deref().unwrap_or_default(),
         kind: "PROGRAMMATIC",
     }
+}
+
+/// The conditions and paths of a subscription; the default has no condition.
+fn rules(subscription: &Subscription) -> impl Iterator<Item = (&str, &str)> {
+    let routes = &subscription.routes;
+    let rules = routes.rules().iter().map(|rule| (rule.condition.text(), rule.path.as_str()));
+    rules.chain(routes.default_path().map(|path| ("", path)))
 }

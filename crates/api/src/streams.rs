@@ -2,11 +2,11 @@
 //! are on different threads.
 
 use dapr::dapr::proto::runtime::v1::TopicEventRequest;
+use floodway_blocks::subscription::Subscription;
 use floodway_policy::delivery::Outcome;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::ApiError;
-use crate::subscription::Subscription;
 
 /// A stream on which an app wants the messages of a topic.
 #[derive(Debug)]

@@ -2,26 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use http::uri::PathAndQuery;
+use floodway_blocks::subscription::routes::path;
+use floodway_blocks::subscription::{Bulk, Condition, Routes, Subscription};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::components::DeclaredSubscription;
-
-/// One subscription of an app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Subscription {
-    /// The topics component.
-    pub(crate) topics: String,
-    /// The topic in it.
-    pub(crate) topic: String,
-    /// Where the app takes its messages.
-    pub(crate) route: String,
-    /// Where its messages go that are given up.
-    pub(crate) dead_letter: Option<String>,
-    /// Messages are not envelopes: they were published by others.
-    pub(crate) is_raw: bool,
-}
 
 #[derive(Debug, Deserialize)]
 struct Entry {
@@ -31,40 +17,55 @@ struct Entry {
     #[serde(default)]
     route: Option<String>,
     #[serde(default)]
-    routes: Option<Routes>,
+    routes: Option<Written>,
     #[serde(default, rename = "deadLetterTopic", alias = "deadlettertopic")]
     dead_letter: Option<String>,
     /// Any values: an app's slip in one of them must not cost it all its subscriptions.
     #[serde(default)]
     metadata: Option<BTreeMap<String, Value>>,
+    #[serde(default, rename = "bulkSubscribe", alias = "bulksubscribe")]
+    bulk: Option<WrittenBulk>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Routes {
+#[derive(Debug, Default, Deserialize)]
+struct Written {
     #[serde(default)]
-    rules: Option<Vec<Rule>>,
+    rules: Option<Vec<WrittenRule>>,
     #[serde(default)]
     default: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Rule {
+struct WrittenRule {
     #[serde(rename = "match", default)]
-    matches: String,
+    matches: Option<String>,
+    #[serde(default)]
+    path: String,
 }
 
-/// Reads an app's answer. What cannot be served is left out, with a warning that says why.
+#[derive(Debug, Deserialize)]
+struct WrittenBulk {
+    #[serde(default)]
+    enabled: bool,
+    #[serde(default, rename = "maxMessagesCount")]
+    count: Option<u64>,
+    #[serde(default, rename = "maxAwaitDurationMs")]
+    wait_ms: Option<u64>,
+}
+
+/// Reads an app's answer. What cannot be served is left out, with a line in the log that says why.
 pub(crate) fn read(app: &str, body: &[u8]) -> Result<Vec<Subscription>, serde_json::Error> {
     let entries: Option<Vec<Entry>> = serde_json::from_slice(body)?;
     let mut subscriptions: Vec<Subscription> = Vec::new();
-    for subscription in entries.unwrap_or_default().into_iter().filter_map(|entry| subscription(app, entry)) {
-        let Subscription { topics, topic, route, .. } = &subscription;
-        let is_same = |other: &Subscription| other.topics == *topics && other.topic == *topic;
-        if subscriptions.iter().any(is_same) {
-            tracing::warn!(app, topics, topic, route, "a second subscription to a topic is left out");
-            continue;
+    for entry in entries.unwrap_or_default() {
+        let (topics, topic) = (entry.pubsubname.clone(), entry.topic.clone());
+        match subscription(entry) {
+            Err(why) => tracing::error!(app, topics, topic, why, "a subscription is left out"),
+            Ok(_) if is_among(&subscriptions, &topics, &topic) => {
+                tracing::warn!(app, topics, topic, "a second subscription to a topic is left out");
+            }
+            Ok(subscription) => subscriptions.push(subscription),
         }
-        subscriptions.push(subscription);
     }
     Ok(subscriptions)
 }
@@ -74,71 +75,96 @@ pub(crate) fn with_declared(
     mut subscriptions: Vec<Subscription>,
     declared: &[DeclaredSubscription],
 ) -> Vec<Subscription> {
-    for DeclaredSubscription { topics, topic, route, dead_letter, is_raw, .. } in declared.iter().cloned() {
-        if let Err(error) = route.parse::<PathAndQuery>() {
-            tracing::error!(%error, topics, topic, route, "a declared subscription whose route is no path is left out");
-        } else if !subscriptions.iter().any(|other| other.topics == topics && other.topic == topic) {
-            subscriptions.push(Subscription { topics, topic, route, dead_letter, is_raw });
+    for DeclaredSubscription { subscription, .. } in declared {
+        if !is_among(&subscriptions, &subscription.topics, &subscription.topic) {
+            subscriptions.push(subscription.clone());
         }
     }
     subscriptions
 }
 
-fn subscription(app: &str, entry: Entry) -> Option<Subscription> {
-    let Entry { pubsubname: topics, topic, route, routes, dead_letter, metadata } = entry;
+fn is_among(subscriptions: &[Subscription], topics: &str, topic: &str) -> bool {
+    subscriptions.iter().any(|other| other.topics == topics && other.topic == topic)
+}
+
+fn subscription(entry: Entry) -> Result<Subscription, String> {
+    let Entry { pubsubname: topics, topic, route, routes: written, dead_letter, metadata, bulk } = entry;
     let not_empty = |text: &String| !text.is_empty();
-    let (rules, default) = routes.map_or((None, None), |routes| (routes.rules, routes.default));
-    for Rule { matches } in rules.iter().flatten() {
-        tracing::warn!(
-            app,
-            topics,
-            topic,
-            rule = matches,
-            "routing rules are not served: the default route takes all"
-        );
-    }
-    let Some(route) = route.filter(not_empty).or_else(|| default.filter(not_empty)) else {
-        tracing::warn!(app, topics, topic, "a subscription without a route is left out");
-        return None;
+    let routes = match route.filter(not_empty) {
+        Some(route) => Routes::to(path(&route).map_err(|error| error.to_string())?),
+        None => routes(written.unwrap_or_default())?,
     };
-    let route = if route.starts_with('/') { route } else { format!("/{route}") };
-    if let Err(error) = route.parse::<PathAndQuery>() {
-        tracing::error!(%error, app, topics, topic, route, "a subscription whose route is no path is left out");
-        return None;
-    }
     let raw = metadata.and_then(|mut metadata| metadata.remove("rawPayload"));
     let is_raw = raw.is_some_and(|raw| raw == "true" || raw == true);
-    Some(Subscription { topics, topic, route, dead_letter: dead_letter.filter(not_empty), is_raw })
+    let bulk = bulk.filter(|bulk| bulk.enabled).map(|bulk| Bulk::new(bulk.count, bulk.wait_ms));
+    Ok(Subscription { topics, topic, routes, dead_letter: dead_letter.filter(not_empty), is_raw, bulk })
+}
+
+/// Rules and the default; one of them must be there.
+fn routes(written: Written) -> Result<Routes, String> {
+    let mut rules = Vec::new();
+    for WrittenRule { matches, path: to } in written.rules.unwrap_or_default() {
+        let text = matches.filter(|text| !text.trim().is_empty());
+        let condition = text.map(|text| {
+            Condition::compile(&text).map_err(|error| format!("the rule `{text}` cannot be told: {error}"))
+        });
+        rules.push((condition.transpose()?, path(&to).map_err(|error| error.to_string())?));
+    }
+    let default = written.default.filter(|text| !text.is_empty());
+    let default = default.map(|text| path(&text).map_err(|error| error.to_string())).transpose()?;
+    if rules.is_empty() && default.is_none() {
+        return Err("it has no route".to_owned());
+    }
+    Ok(Routes::new(rules, default))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn routes(body: &str) -> Vec<String> {
+    fn routes(body: &str) -> Vec<Vec<String>> {
         let read = read("app", body.as_bytes()).expect("JSON");
-        read.into_iter().map(|subscription| subscription.route).collect()
+        let paths = |it: &Subscription| it.routes.paths().map(str::to_owned).collect();
+        read.iter().map(paths).collect()
     }
 
     #[test]
     fn reads_both_forms_of_a_route() {
         let body = r#"[{"pubsubname":"p","topic":"a","route":"/a"},
-            {"pubsubname":"p","topic":"b","routes":{"rules":[{"match":"x","path":"/x"}],"default":"b"}},
-            {"pubsubname":"p","topic":"c"}]"#;
-        assert_eq!(routes(body), ["/a", "/b"]);
+            {"pubsubname":"p","topic":"b","routes":{"rules":[
+                {"match":"event.type == \"x\"","path":"/x"},{"match":"event.type == 'y'","path":"y"}],"default":"b"}},
+            {"pubsubname":"p","topic":"c","routes":{"rules":[{"match":"event.type == 'x'","path":"/x"}]}},
+            {"pubsubname":"p","topic":"d","routes":{"rules":[{"path":"/all"}],"default":"/d"}},
+            {"pubsubname":"p","topic":"e"}]"#;
+        assert_eq!(routes(body), [vec!["/a"], vec!["/x", "/y", "/b"], vec!["/x"], vec!["/all"]]);
     }
 
     #[test]
     fn leaves_out_what_cannot_be_served() {
         let body = r#"[{"pubsubname":"p","topic":"a","route":"/a b"},
-            {"pubsubname":"p","topic":"b","routes":{"rules":[{"match":"x","path":"/x"}]}},
+            {"pubsubname":"p","topic":"b","routes":{"rules":[{"match":"event.","path":"/x"}],"default":"/b"}},
+            {"pubsubname":"p","topic":"d","routes":{"rules":[{"match":"event.type == a","path":"/x"}]}},
             {"pubsubName":"p","topic":"c","route":"/c","metadata":{"n":1,"rawPayload":true}},
             {"pubsubname":"p","topic":"c","route":"/again"}]"#;
         let read = read("app", body.as_bytes()).expect("JSON");
-        assert_eq!(
-            read.iter().map(|found| (&*found.route, found.is_raw)).collect::<Vec<_>>(),
-            [("/c", true)]
-        );
+        let found: Vec<_> = read.iter().map(|it| (it.routes.default_path(), it.is_raw)).collect();
+        assert_eq!(found, [(Some("/c"), true)]);
+    }
+
+    #[test]
+    fn reads_how_many_messages_go_at_once() {
+        let bulk = |text: &str| {
+            let body = format!(r#"[{{"pubsubname":"p","topic":"a","route":"/a","bulkSubscribe":{text}}}]"#);
+            read("app", body.as_bytes()).expect("JSON")[0].bulk
+        };
+        assert_eq!(bulk("null"), None);
+        assert_eq!(bulk(r#"{"enabled":false,"maxMessagesCount":5}"#), None);
+        assert_eq!(bulk(r#"{"enabled":true}"#), Some(Bulk::new(None, None)));
+        let wait_max = std::time::Duration::from_millis(40);
+        let asked = bulk(r#"{"enabled":true,"maxMessagesCount":5,"maxAwaitDurationMs":40}"#);
+        assert_eq!(asked, Some(Bulk { count_max: 5, wait_max }));
+        let most = bulk(r#"{"enabled":true,"maxMessagesCount":9999999,"maxAwaitDurationMs":9999999}"#);
+        assert_eq!(most, Some(Bulk { count_max: 10_000, wait_max: Bulk::WAIT_MAX }));
     }
 
     #[test]

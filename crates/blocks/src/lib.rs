@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod lock;
 pub mod secrets;
 pub mod state;
+pub mod subscription;
 pub mod topics;
 
 #[cfg(feature = "conformance")]

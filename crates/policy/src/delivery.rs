@@ -1,8 +1,8 @@
 //! One message's life in one group, as a state machine.
 //!
 //! ```text
-//!           Offered                 Answered(Success | Drop | NotFound)
-//!   (new) ───────────▶ delivering ──────────────────────────────────────▶ settled
+//!           Offered                 Answered(Success | Drop | NotFound | Unmatched)
+//!   (new) ───────────▶ delivering ──────────────────────────────────────────────────▶ settled
 //!                        ▲     │ Answered(Retry | Failed | Unreachable)
 //!                   Woke │     ▼                 │ too often, and there is a dead-letter topic
 //!                        └─ waiting              └──────────────────────▶ settled (dead letter)
@@ -59,6 +59,8 @@ pub enum Outcome {
     Drop,
     /// The subscriber has no such route (404): as a drop.
     NotFound,
+    /// The subscriber has no route for messages such as this one: nothing was sent.
+    Unmatched,
     /// An error answer, a broken connection or no answer in time.
     Failed,
     /// No replica took it: nothing was tried, so it does not count as an attempt.
@@ -90,6 +92,8 @@ pub enum Reason {
     Dropped,
     /// The subscriber has no route for it.
     NotFound,
+    /// No rule of the subscription takes it, and there is no default.
+    Unmatched,
     /// Its time ran out.
     Expired,
     /// Every attempt failed.
@@ -125,6 +129,7 @@ impl Delivery {
             Event::Answered(Outcome::Success) => Action::Done(Reason::Consumed),
             Event::Answered(Outcome::Drop) => self.give_up(Reason::Dropped),
             Event::Answered(Outcome::NotFound) => self.give_up(Reason::NotFound),
+            Event::Answered(Outcome::Unmatched) => self.give_up(Reason::Unmatched),
             Event::Answered(Outcome::Retry | Outcome::Failed) => self.fail(now, rng),
             Event::Answered(Outcome::Unreachable) => {
                 self.attempts = self.attempts.saturating_sub(1);

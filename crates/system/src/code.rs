@@ -61,6 +61,8 @@ codes! {
     BadHttp = "FW-1113",
     /// Not a schedule.
     BadSchedule = "FW-1114",
+    /// Not a condition.
+    BadCondition = "FW-1115",
     /// An environment variable without a value or a default.
     MissingVariable = "FW-1201",
     /// A `${…}` that has no meaning here.

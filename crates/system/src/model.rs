@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_blocks::engine::OptionValue;
+use floodway_blocks::subscription::Subscription;
 use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
@@ -386,16 +387,8 @@ pub struct Scope {
 /// A subscription that a document declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaprSubscription {
-    /// The topics component.
-    pub topics: String,
-    /// The topic in it.
-    pub topic: String,
-    /// Where services take messages.
-    pub route: String,
-    /// Where messages go that are given up.
-    pub dead_letter: Option<String>,
-    /// Messages are not envelopes.
-    pub is_raw: bool,
+    /// What is subscribed to.
+    pub subscription: Subscription,
     /// The services that it is for; none for all.
     pub apps: Vec<String>,
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use floodway_blocks::invoke::InvokeError;
+use floodway_blocks::subscription::Subscription;
 use floodway_blocks::topics::{Position, Received, Settlement};
 use floodway_policy::Rng;
 use floodway_policy::delivery::{Action, Delivery, DeliveryPolicy, Event, Outcome, Reason};
@@ -14,7 +15,6 @@ use serde::Deserialize;
 use super::{App, Reach, ReadError, read};
 use crate::cloud_event::{self, grpc::to_grpc};
 use crate::components::TopicsComponent;
-use crate::subscription::Subscription;
 
 /// Tells the app how often this message was tried, this time included; an addition to Dapr's API.
 const ATTEMPT: HeaderName = HeaderName::from_static("dapr-delivery-attempt");
@@ -75,10 +75,13 @@ impl Post {
         let mut rng = Rng::new(message.position.0);
         let mut delivery = Delivery::new(self.policy, self.dead_letter.is_some(), self.app.expires(&message));
         let payload = self.payload(&message);
+        let path = self.path(&payload);
         let mut event = Event::Offered;
         loop {
             event = match delivery.step(event, clock.now(), &mut rng) {
-                Action::Deliver { attempt } => Event::Answered(self.attempt(payload.clone(), attempt).await),
+                Action::Deliver { attempt } => {
+                    Event::Answered(self.attempt(path, payload.clone(), attempt).await)
+                }
                 Action::WakeAt(time) => {
                     let pause = tokio::time::sleep(time.since(clock.now()));
                     self.app.shutdown.run_until_cancelled(pause).await?;
@@ -108,12 +111,21 @@ impl Post {
         message.payload.clone()
     }
 
+    /// Where a message goes by a request: `None` where no rule takes it.
+    fn path(&self, payload: &[u8]) -> Option<&str> {
+        match &self.reach {
+            Reach::Routes(routes) => routes.path_of(payload),
+            Reach::Streams(_) => None,
+        }
+    }
+
     /// One attempt, within its time.
-    async fn attempt(&self, payload: Bytes, attempt: u32) -> Outcome {
+    async fn attempt(&self, path: Option<&str>, payload: Bytes, attempt: u32) -> Outcome {
         let outcome = async {
-            match &self.reach {
-                Reach::Route(route) => self.post(route, payload, attempt).await,
-                Reach::Streams(streams) => {
+            match (&self.reach, path) {
+                (Reach::Routes(_), Some(path)) => self.post(path, payload, attempt).await,
+                (Reach::Routes(_), None) => Outcome::Unmatched,
+                (Reach::Streams(streams), _) => {
                     let Some(event) = to_grpc(&payload) else {
                         tracing::warn!(topic = self.topic, "a message that is no envelope cannot be sent");
                         return Outcome::Failed;

@@ -11,6 +11,7 @@ use dapr::dapr::proto::runtime::v1::{
     SubscribeTopicEventsRequestProcessedAlpha1, SubscribeTopicEventsResponseAlpha1,
     SubscribeTopicEventsResponseInitialAlpha1, TopicEventRequest,
 };
+use floodway_blocks::subscription::{Routes, Subscription};
 use floodway_policy::delivery::Outcome;
 use futures_util::Stream;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +23,6 @@ use super::Service;
 use crate::path::{self, Metadata};
 use crate::publish;
 use crate::streams::NewStream;
-use crate::subscription::Subscription;
 
 /// Events that wait for a slow client, and outcomes that wait for us.
 const UNDER_WAY: usize = 64;
@@ -68,9 +68,10 @@ fn subscription(initial: SubscribeTopicEventsRequestInitialAlpha1) -> Subscripti
     Subscription {
         topics: pubsub_name,
         topic,
-        route: String::new(),
+        routes: Routes::default(),
         dead_letter: dead_letter_topic.filter(|topic| !topic.is_empty()),
         is_raw: path::is_on(&metadata, "rawPayload"),
+        bulk: None,
     }
 }
 

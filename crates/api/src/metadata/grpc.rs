@@ -4,11 +4,11 @@ use dapr::dapr::proto::runtime::v1::{
     GetMetadataRequest, GetMetadataResponse, PubsubSubscription, PubsubSubscriptionRule,
     PubsubSubscriptionRules, PubsubSubscriptionType, RegisteredComponents, SetMetadataRequest,
 };
+use floodway_blocks::subscription::Subscription;
 use tonic::{Request, Status};
 
 use super::{Component, RUNTIME_VERSION};
 use crate::grpc::Service;
-use crate::subscription::Subscription;
 
 pub(crate) async fn get_metadata(
     service: &Service,
@@ -45,11 +45,14 @@ fn component(component: Component<'_>) -> RegisteredComponents {
 }
 
 fn subscription(subscription: Subscription) -> PubsubSubscription {
-    let rule = PubsubSubscriptionRule { r#match: String::new(), path: subscription.route };
+    let rules = super::rules(&subscription);
+    let rules = rules
+        .map(|(matches, path)| PubsubSubscriptionRule { r#match: matches.to_owned(), path: path.to_owned() });
+    let rules = Some(PubsubSubscriptionRules { rules: rules.collect() });
     PubsubSubscription {
         pubsub_name: subscription.topics,
         topic: subscription.topic,
-        rules: Some(PubsubSubscriptionRules { rules: vec![rule] }),
+        rules,
         dead_letter_topic: subscription.dead_letter.unwrap_or_default(),
         r#type: PubsubSubscriptionType::Programmatic.into(),
         ..PubsubSubscription::default()

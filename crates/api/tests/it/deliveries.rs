@@ -20,30 +20,30 @@ fn app(topics: &'static [&'static str], script: impl Fn(&Seen) -> Reply + Send +
 }
 
 /// The messages that reached a route, in order of arrival.
-fn messages(app: &Upstream, route: &str) -> Vec<Seen> {
+pub(crate) fn messages(app: &Upstream, route: &str) -> Vec<Seen> {
     app.seen().into_iter().filter(|seen| seen.head.uri.path() == route).collect()
 }
 
-fn wait_for(app: &Upstream, route: &str, count: usize) -> Vec<Seen> {
+pub(crate) fn wait_for(app: &Upstream, route: &str, count: usize) -> Vec<Seen> {
     eventually_blocking(PATIENCE, &format!("{count} messages at {route}"), || {
         messages(app, route).len() >= count
     });
     messages(app, route)
 }
 
-fn publish(api: &Api, topic: &str, body: &str) {
+pub(crate) fn publish(api: &Api, topic: &str, body: &str) {
     assert_eq!(api.send("POST", &format!("/v1.0/publish/events/{topic}"), body).status, 204);
 }
 
 /// A last message: once it has arrived, what came before it was offered too.
-fn flush(api: &Api, app: &Upstream, topic: &str) {
+pub(crate) fn flush(api: &Api, app: &Upstream, topic: &str) {
     publish(api, topic, r#""flush""#);
     eventually_blocking(PATIENCE, "the last message", || {
         messages(app, &format!("/{topic}")).iter().any(|seen| data(seen) == "flush")
     });
 }
 
-fn data(seen: &Seen) -> Value {
+pub(crate) fn data(seen: &Seen) -> Value {
     serde_json::from_slice::<Value>(&seen.body).expect("JSON")["data"].clone()
 }
 

@@ -20,3 +20,4 @@ mod state;
 mod streams;
 mod subscribing;
 mod support;
+mod topic_routes;

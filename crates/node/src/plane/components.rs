@@ -46,8 +46,8 @@ pub(super) fn components(
 }
 
 fn declared(spec: &DaprSubscription) -> DeclaredSubscription {
-    let DaprSubscription { topics, topic, route, dead_letter, is_raw, apps } = spec.clone();
-    DeclaredSubscription { topics, topic, route, dead_letter, is_raw, apps }
+    let DaprSubscription { subscription, apps } = spec.clone();
+    DeclaredSubscription { subscription, apps }
 }
 
 /// Whom components are for, where not for all.

@@ -10,7 +10,7 @@ use proptest::{prop_assert, proptest};
 use super::{Action, Delivery, DeliveryPolicy, Event, Outcome, Reason};
 use crate::rng::Rng;
 use crate::time::Time;
-use Outcome::{Drop, Failed, NotFound, Retry, Success, Unreachable};
+use Outcome::{Drop, Failed, NotFound, Retry, Success, Unmatched, Unreachable};
 
 /// Plays a script of answers on a virtual clock: every wait is slept through.
 fn play(mut delivery: Delivery, answers: &[Outcome]) -> String {
@@ -117,7 +117,7 @@ fn expires_while_it_waits() {
 proptest! {
     #[test]
     fn ends_only_for_a_good_reason(
-        answers in vec(select(&[Success, Retry, Drop, NotFound, Failed, Unreachable][..]), 0..30),
+        answers in vec(select(&[Success, Retry, Drop, NotFound, Unmatched, Failed, Unreachable][..]), 0..30),
         has_dead_letter: bool,
     ) {
         let policy = DeliveryPolicy { attempts: 3, ..DeliveryPolicy::default() };
@@ -144,6 +144,7 @@ proptest! {
                 Reason::Consumed => answer == Success,
                 Reason::Dropped => answer == Drop,
                 Reason::NotFound => answer == NotFound,
+                Reason::Unmatched => answer == Unmatched,
                 Reason::Exhausted => has_dead_letter && failures == 3,
                 Reason::Expired => false,
             };

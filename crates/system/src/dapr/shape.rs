@@ -155,15 +155,15 @@ static ROUTES: Object = Object {
             "rules",
             Shape::List { item: &Shape::Object(&RULE), max: 1000 },
             Optional("none"),
-            "Not served.",
+            "Paths for some of the messages; the first that takes one wins.",
         ),
-        field("default", TEXT, Optional("must be there"), "The path for messages that no rule takes."),
+        field("default", LITERAL, Optional("none"), "The path for messages that no rule takes."),
     ],
 };
 
 static RULE: Object = Object {
     name: "routing rule",
-    doc: "Not served.",
+    doc: "A path for some of the messages.",
     fields: &[
         field("match", LITERAL, Optional("every message"), "Which messages."),
         field("path", TEXT, Required, "The path for them."),

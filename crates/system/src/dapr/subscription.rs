@@ -1,5 +1,8 @@
 //! Declared subscriptions.
 
+use floodway_blocks::subscription::routes::{PathError, path};
+use floodway_blocks::subscription::{Condition, ConditionError, Routes, Subscription};
+
 use super::{Reader, is_on};
 use crate::code::Code;
 use crate::mistake::Mistake;
@@ -17,9 +20,9 @@ impl Reader<'_> {
         if let Some(value) = spec.get("pubsubname").filter(|value| value.is_known()) {
             self.expect_topics(&topics, value.span);
         }
-        let route = match spec.object("routes") {
-            Some(routes) => self.default_route(routes),
-            None => spec.text("route"),
+        let routes = match spec.object("routes") {
+            Some(routes) => self.routes(routes),
+            None => spec.get("route").and_then(|route| self.path(route)).map(Routes::to),
         };
         if let Some(bulk) = spec.object("bulkSubscribe")
             && is_on(bulk.get("enabled"))
@@ -27,35 +30,52 @@ impl Reader<'_> {
             self.not_served(bulk.span, "bulk subscriptions", "leave `bulkSubscribe` out");
         }
         let raw = spec.object("metadata").and_then(|metadata| metadata.get("rawPayload")?.text());
-        if self.mistakes.len() > before {
-            return;
-        }
-        self.found.subscriptions.push(DaprSubscription {
+        let Some(routes) = routes.filter(|_| self.mistakes.len() == before) else { return };
+        let subscription = Subscription {
             topics,
             topic: spec.text("topic"),
-            route: if route.starts_with('/') { route } else { format!("/{route}") },
-            dead_letter: spec.get("deadLetterTopic").and_then(Value::text),
+            routes,
+            dead_letter: spec.get("deadLetterTopic").and_then(Value::text).filter(|topic| !topic.is_empty()),
             is_raw: raw.is_some_and(|raw| raw.eq_ignore_ascii_case("true")),
-            apps,
-        });
+            bulk: None,
+        };
+        self.found.subscriptions.push(DaprSubscription { subscription, apps });
     }
 
-    /// The route for every message. A rule without a condition is one.
-    fn default_route(&mut self, routes: &Fields) -> String {
-        for rule in routes.list("rules") {
+    /// Rules, and the path of what no rule takes; one of them must be there.
+    fn routes(&mut self, written: &Fields) -> Option<Routes> {
+        let mut rules = Vec::new();
+        for rule in written.list("rules") {
             let Kind::Fields(rule) = &rule.kind else { continue };
-            match rule.get("match").and_then(|value| Some((value.text()?, value.span))) {
-                Some((condition, span)) if !condition.is_empty() => {
-                    let help = "leave the rule out, and look at the message in the service";
-                    self.not_served(span, "routing rules in documents", help);
-                }
-                _ => return rule.text("path"),
+            let condition = rule.get("match").and_then(|value| self.condition(value));
+            if let Some(path) = rule.get("path").and_then(|path| self.path(path)) {
+                rules.push((condition, path));
             }
         }
-        if routes.get("default").is_none() {
-            let message = "the subscription needs a route for messages that no rule takes";
-            self.wrong(Mistake::at(routes.span, Code::MissingKey, message).help("add `default`"));
+        let default = written.get("default").and_then(|path| self.path(path));
+        if written.list("rules").is_empty() && written.get("default").is_none() {
+            let message = "the subscription has neither a rule nor a default route";
+            self.wrong(Mistake::at(written.span, Code::MissingKey, message).help("add `default`"));
+            return None;
         }
-        routes.text("default")
+        Some(Routes::new(rules, default))
+    }
+
+    fn condition(&mut self, value: &Value) -> Option<Condition> {
+        let text = value.text().filter(|text| !text.trim().is_empty())?;
+        let wrong = |error: ConditionError| {
+            let message = format!("the condition `{text}` cannot be told: {error}");
+            Mistake::at(value.span, Code::BadCondition, message)
+                .help("write an expression in CEL on `event`, as in `event.type == \"order.placed\"`")
+        };
+        Condition::compile(&text).map_err(|error| self.wrong(wrong(error))).ok()
+    }
+
+    fn path(&mut self, value: &Value) -> Option<String> {
+        let text = value.text().filter(|text| !text.is_empty())?;
+        let wrong = |error: PathError| {
+            Mistake::at(value.span, Code::BadPath, error.to_string()).help("write a path, as in `/orders`")
+        };
+        path(&text).map_err(|error| self.wrong(wrong(error))).ok()
     }
 }

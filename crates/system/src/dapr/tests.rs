@@ -117,8 +117,8 @@ spec:
     assert_eq!((outbox.topics.as_str(), outbox.topic.as_str()), ("events", "changed"));
     let apps = vec!["order".to_owned()];
     assert_eq!(system.scopes, [Scope { section: "stores", name: "orders.v1".to_owned(), apps }]);
-    let subscription = &system.subscriptions[0];
-    assert_eq!((subscription.route.as_str(), subscription.is_raw), ("/take", true));
+    let subscription = &system.subscriptions[0].subscription;
+    assert_eq!((subscription.routes.default_path(), subscription.is_raw), (Some("/take"), true));
     assert_eq!(subscription.dead_letter.as_deref(), Some("dead"));
     let old = "\
 apiVersion: dapr.io/v1alpha1
@@ -163,14 +163,35 @@ fn what_is_known_and_not_served_is_refused_by_name() {
     ] {
         assert_eq!(wrong(&component("state.in-memory", metadata))[0].0, "FW-1401", "{metadata}");
     }
-    let subscription = |spec: &str| {
-        let head = "apiVersion: dapr.io/v2alpha1\nkind: Subscription\nmetadata: { name: x }\n";
-        format!("{head}spec: {{ pubsubname: events, topic: a, {spec} }}\n")
-    };
-    let rules = subscription("routes: { rules: [{ match: event.type == \"a\", path: /a }], default: /b }");
-    assert_eq!(wrong(&rules)[0].0, "FW-1401");
     let bulk = subscription("routes: { default: /b }, bulkSubscribe: { enabled: true }");
     assert_eq!(wrong(&bulk)[0].0, "FW-1401");
+}
+
+/// A subscription of the second version.
+fn subscription(spec: &str) -> String {
+    let head = "apiVersion: dapr.io/v2alpha1\nkind: Subscription\nmetadata: { name: x }\n";
+    format!("{head}spec: {{ pubsubname: events, topic: a, {spec} }}\n")
+}
+
+#[test]
+fn routing_rules_are_read_in_order() {
+    let rules = "rules: [{ match: event.type == \"a\", path: /a }, { match: 'event.data.n > 1', path: b }]";
+    let of = |routes: &str| {
+        let system = sound(&subscription(&format!("routes: {{ {routes} }}")));
+        system.subscriptions[0].subscription.routes.clone()
+    };
+    let routes = of(&format!("{rules}, default: /rest"));
+    assert_eq!(routes.paths().collect::<Vec<_>>(), ["/a", "/b", "/rest"]);
+    assert_eq!(routes.rules()[0].condition.text(), "event.type == \"a\"");
+    assert_eq!(of(rules).default_path(), None);
+    assert_eq!(of("rules: [{ path: /all }], default: /rest").paths().collect::<Vec<_>>(), ["/all"]);
+    let rule = |rule: &str| wrong(&subscription(&format!("routes: {{ rules: [{rule}] }}")));
+    let syntax = rule("{ match: 'event.type =! 1', path: /a }");
+    assert_eq!((syntax[0].0, syntax[0].1), ("FW-1115", 4));
+    assert!(syntax[0].2.contains("token recognition error at: '=!' (at character 12)"), "{syntax:?}");
+    assert_eq!(rule("{ match: kind == 1, path: /a }")[0].0, "FW-1115");
+    assert_eq!(rule("{ match: event.type == 'a', path: /a b }")[0].0, "FW-1111");
+    assert_eq!(rule("{ match: event.type == 'a' }")[0].0, "FW-1102");
     assert_eq!(wrong(&subscription("routes: {}"))[0].0, "FW-1102");
 }
 
