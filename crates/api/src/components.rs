@@ -1,6 +1,7 @@
 //! What the system file offers to services, by the names it uses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use floodway_blocks::secrets::Secrets;
 use floodway_blocks::state::Store;
 use floodway_blocks::subscription::Subscription;
 use floodway_blocks::topics::Topics;
-use floodway_policy::snapshot::TopicsPolicy;
+use floodway_policy::snapshot::{TargetName, TargetPolicy, TopicsPolicy};
 use tokio::sync::{mpsc, watch};
 
 use crate::bindings::cron::CronBinding;
+use crate::resilience::Ward;
+use crate::resilience::ports::Guarded;
 use crate::streams::{self, NewStream};
 
 /// All components of a system, or those of it that an app may use: both share what apps have said.
@@ -37,8 +40,13 @@ pub struct Components {
     pub cron: Vec<CronBinding>,
     /// What is due at a time; `None` where nothing keeps it.
     pub jobs: Option<JobsComponent>,
+    /// How what apps ask for is tried; the first that fits counts. It holds only in what
+    /// [`Components::for_app`] returns.
+    pub targets: Vec<TargetPolicy>,
     /// Subscriptions that apps need not ask for.
     pub declared: Vec<DeclaredSubscription>,
+    /// What stands before services that this app calls.
+    calls: BTreeMap<String, Arc<Ward>>,
     said: Arc<Said>,
 }
 
@@ -61,6 +69,12 @@ pub struct DeclaredSubscription {
     pub subscription: Subscription,
     /// The apps that it is for; none for all.
     pub apps: Vec<String>,
+}
+
+/// Differs from replica to replica, so that their waits do.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Whom components are for: by the names of the sections of the system file, and of the component.
@@ -127,7 +141,62 @@ impl Components {
         own.bindings.retain(|name, _| is_for("bindings", name));
         own.cron.retain(|binding| is_for("bindings", &binding.name));
         own.declared.retain(|declared| declared.apps.is_empty() || declared.apps.iter().any(|it| it == app));
+        own.guard(app);
         own
+    }
+
+    /// Puts what its policy says before each target of an app.
+    fn guard(&mut self, app: &str) {
+        let targets = mem::take(&mut self.targets);
+        let is_for = |it: &&TargetPolicy| it.services.is_empty() || it.services.iter().any(|it| it == app);
+        let ward = |target: &TargetName, name: &str| {
+            let found = targets.iter().filter(is_for).find(|it| it.target == *target)?;
+            Some(Arc::new(Ward::new(name, found.policy.clone(), seed())))
+        };
+        let outbound =
+            |section: &'static str, name: &String| ward(&TargetName::Outbound(section, name.clone()), name);
+        for (name, component) in &mut self.stores {
+            if let Some(ward) = outbound("stores", name) {
+                component.store = Arc::new(Guarded::new(Arc::clone(&component.store), ward));
+            }
+        }
+        for (name, component) in &mut self.topics {
+            if let Some(ward) = outbound("topics", name) {
+                component.topics = Arc::new(Guarded::new(Arc::clone(&component.topics), ward));
+            }
+        }
+        for (name, locks) in &mut self.locks {
+            if let Some(ward) = outbound("locks", name) {
+                *locks = Arc::new(Guarded::new(Arc::clone(locks), ward));
+            }
+        }
+        for (name, secrets) in &mut self.secrets {
+            if let Some(ward) = outbound("secrets", name) {
+                *secrets = Arc::new(Guarded::new(Arc::clone(secrets), ward));
+            }
+        }
+        for (name, configuration) in &mut self.configuration {
+            if let Some(ward) = outbound("configuration", name) {
+                *configuration = Arc::new(Guarded::new(Arc::clone(configuration), ward));
+            }
+        }
+        for (name, binding) in &mut self.bindings {
+            if let Some(ward) = outbound("bindings", name) {
+                *binding = Arc::new(Guarded::new(Arc::clone(binding), ward));
+            }
+        }
+        for target in &targets {
+            if let TargetName::Service(name) = &target.target
+                && let Some(ward) = ward(&target.target, name)
+            {
+                self.calls.entry(name.clone()).or_insert(ward);
+            }
+        }
+    }
+
+    /// What stands before a service that the app calls, if anything does.
+    pub(crate) fn call_ward(&self, service: &str) -> Option<&Ward> {
+        self.calls.get(service).map(Arc::as_ref)
     }
 
     /// The apps whose subscriptions are all open, now and whenever there are more: what is published

@@ -91,11 +91,12 @@ impl ApiError {
         let detail = with_causes(failure);
         let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, format!("{what}: {detail}"));
         match failure {
-            Failure::Overloaded { retry_after, .. } => {
+            Failure::Overloaded { retry_after, .. } | Failure::LeftAlone { retry_after, .. } => {
                 error.status = StatusCode::SERVICE_UNAVAILABLE;
                 error.retry_after = Some(*retry_after);
             }
             Failure::Stopping { .. } => error.status = StatusCode::SERVICE_UNAVAILABLE,
+            Failure::TimedOut { .. } => tracing::warn!(error = detail, "a component did not answer in time"),
             Failure::Io { .. } | Failure::Damaged { .. } => {
                 tracing::error!(error = detail, "an engine failed");
             }

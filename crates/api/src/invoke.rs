@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use floodway_blocks::invoke::{Body, InvokeError};
+use floodway_blocks::invoke::Body;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -18,6 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
 
 use crate::error::ApiError;
+use crate::resilience::calls::{self, CallError};
 use crate::server::{API_TOKEN, Api, discard};
 
 pub(crate) const APP_ID: HeaderName = HeaderName::from_static("dapr-app-id");
@@ -124,12 +125,16 @@ pub(crate) async fn call(
         // Its status is in the trailers, so they must be welcome on every hop.
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
     }
-    let mut response = api.invoke.invoke(app, request).await.map_err(|error| failed(target, &error))?;
+    let answered = match api.components.call_ward(app) {
+        Some(ward) => calls::call(ward, &*api.invoke, app, request, api.options.body_max).await,
+        None => api.invoke.invoke(app, request).await.map_err(CallError::from),
+    };
+    let mut response = answered.map_err(|error| failed(target, &error))?;
     strip_hop_by_hop(response.headers_mut());
     Ok(response)
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     content_type.starts_with(b"application/grpc")
 }
@@ -150,9 +155,14 @@ fn too_large(limit: usize) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, FAILED, message)
 }
 
-fn failed(target: &str, error: &InvokeError) -> ApiError {
+fn failed(target: &str, error: &CallError) -> ApiError {
     let message = format!("failed to invoke, id: {target}, err: {error}");
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, FAILED, message)
+    let mut failed = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, FAILED, message);
+    if let CallError::LeftAlone(left) = error {
+        failed.status = StatusCode::SERVICE_UNAVAILABLE;
+        failed.retry_after = Some(*left);
+    }
+    failed
 }
 
 /// The method path cleaned of empty, `.` and `..` segments, with the query.

@@ -21,6 +21,7 @@ mod lock;
 mod metadata;
 mod path;
 mod publish;
+mod resilience;
 mod secrets;
 mod server;
 mod state;

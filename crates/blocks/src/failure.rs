@@ -26,6 +26,22 @@ pub enum Failure {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// No answer came within the time that the component is given. What was asked may have been done.
+    #[error("{component} did not answer within {after:?}")]
+    TimedOut {
+        /// Name of the component.
+        component: String,
+        /// The time.
+        after: Duration,
+    },
+    /// The component fails, and is asked nothing for a while.
+    #[error("{component} fails, and is left alone for {retry_after:?} more")]
+    LeftAlone {
+        /// Name of the component.
+        component: String,
+        /// When a new try has a chance.
+        retry_after: Duration,
+    },
     /// The engine is shutting down and takes no more work.
     #[error("{engine} is stopping")]
     Stopping {

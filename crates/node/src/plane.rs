@@ -189,7 +189,8 @@ impl Plane {
 
     /// The components that an app may use.
     fn components_of(&self, app: &str) -> Arc<Components> {
-        if self.scopes.is_empty() && self.components.declared.is_empty() {
+        let Components { declared, targets, .. } = &*self.components;
+        if self.scopes.is_empty() && declared.is_empty() && targets.is_empty() {
             return Arc::clone(&self.components);
         }
         Arc::new(self.components.for_app(app, &self.scopes))

@@ -17,6 +17,7 @@ use crate::hedge::HedgePolicy;
 use crate::http_cache::CachePolicy;
 use crate::idempotency::IdempotencyPolicy;
 use crate::membership::{ServiceId, ZoneId};
+use crate::operation::OperationPolicy;
 use crate::outlier::OutlierPolicy;
 use crate::rate_limit::RateLimitPolicy;
 use crate::retry::RetryPolicy;
@@ -48,6 +49,30 @@ pub struct Snapshot {
     pub zone: Option<ZoneId>,
     /// The topics components.
     pub topics: Vec<TopicsPolicy>,
+    /// What stands between what services ask for and its failing; the first that fits counts.
+    pub targets: Vec<TargetPolicy>,
+}
+
+/// How what services ask of a target is tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetPolicy {
+    /// What is asked.
+    pub target: TargetName,
+    /// The services that it is for; none for all.
+    pub services: Vec<String>,
+    /// How.
+    pub policy: OperationPolicy,
+}
+
+/// Names a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetName {
+    /// A service that others call.
+    Service(String),
+    /// A component, by its section of the system file and its name: what services ask of it.
+    Outbound(&'static str, String),
+    /// The same: what it brings to services.
+    Inbound(&'static str, String),
 }
 
 /// How one service is called.

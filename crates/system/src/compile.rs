@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::fallback::FallbackPolicy;
-use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::{RouteId, Router};
 use floodway_policy::snapshot::{BudgetId, CallPolicy, HedgeId, RoutePolicy, ServicePolicy, TopicsPolicy};
 use floodway_policy::split::{Part, SplitPolicy};
@@ -45,13 +44,14 @@ impl System {
                 .unwrap_or_default(),
             zone: self.node.zone,
             topics: self.topics.iter().map(topics_policy).collect(),
+            targets: self.targets.clone(),
         }
     }
 
     /// One for each route, then one for each service.
     fn budgets(&self, routes: &[Route]) -> Vec<BudgetPolicy> {
         let of_routes = routes.iter().map(|route| route.budget);
-        of_routes.chain(self.services.iter().map(|_| BudgetPolicy::default())).collect()
+        of_routes.chain(self.services.iter().map(|service| service.budget)).collect()
     }
 }
 
@@ -74,7 +74,7 @@ fn policy(id: ServiceId, budget: BudgetId, service: &Service) -> ServicePolicy {
             timeout: service.timeout,
             total_timeout: None,
             connect_timeout: CONNECT_TIMEOUT,
-            retry: RetryPolicy::default(),
+            retry: service.retry,
             budget,
             hedge: None,
             tells_time: false,

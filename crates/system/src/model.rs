@@ -23,7 +23,7 @@ use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
-use floodway_policy::snapshot::{Limits, Protocol};
+use floodway_policy::snapshot::{Limits, Protocol, TargetPolicy};
 use floodway_policy::split::HeaderIs;
 use floodway_policy::sticky::StickyPolicy;
 use floodway_policy::trace::Share;
@@ -65,6 +65,8 @@ pub struct System {
     pub bindings: Vec<Component>,
     /// Which services the components of Dapr's documents are for, where not all.
     pub scopes: Vec<Scope>,
+    /// How what services ask for is tried; the first that fits counts.
+    pub targets: Vec<TargetPolicy>,
     /// Subscriptions of Dapr's documents.
     pub subscriptions: Vec<DaprSubscription>,
     /// What can be offered to it.
@@ -129,6 +131,10 @@ pub struct Service {
     pub backups: u16,
     /// Time for a call to it from another service.
     pub timeout: Duration,
+    /// When such a call is tried again.
+    pub retry: RetryPolicy,
+    /// What pays for that.
+    pub budget: BudgetPolicy,
     /// What protects it.
     pub guard: GuardPolicy,
 }

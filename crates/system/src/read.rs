@@ -7,6 +7,7 @@ mod fallback;
 mod gateway;
 mod loads;
 mod node;
+mod outbound;
 mod services;
 mod sticky;
 mod telemetry;
@@ -57,6 +58,7 @@ impl Reader<'_> {
             secrets: self.components(file, "secrets", Block::Secrets),
             jobs: self.jobs(file),
             scopes: Vec::new(),
+            targets: self.targets(file),
             subscriptions: Vec::new(),
             bindings: self.components(file, "bindings", Block::Bindings),
             configuration: self.components(file, "configuration", Block::Configuration),

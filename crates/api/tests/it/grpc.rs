@@ -310,6 +310,11 @@ fn invoke(app: &str, method: &str, verb: Verb, body: &str) -> Request<InvokeServ
     Request::new(InvokeServiceRequest { id: app.to_owned(), message: Some(message) })
 }
 
+/// A POST of a text.
+pub(crate) fn call(app: &str, method: &str, body: &str) -> Request<InvokeServiceRequest> {
+    invoke(app, method, Verb::Post, body)
+}
+
 #[test]
 fn calls_reach_apps_by_http() {
     let app = Upstream::start(|seen| match seen.head.uri.path() {

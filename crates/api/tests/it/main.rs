@@ -13,6 +13,7 @@ mod limits;
 mod locks;
 mod outbox;
 mod publishing;
+mod resilience;
 mod routing;
 mod secrets;
 mod server;

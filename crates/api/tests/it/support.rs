@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use floodway_api::{
-    Caller, Components, CronBinding, JobsComponent, Outbox, ServerOptions, StoreComponent, TopicsComponent,
-    deliver, run_cron, run_jobs, serve, serve_grpc,
+    Caller, Components, CronBinding, JobsComponent, Outbox, Scopes, ServerOptions, StoreComponent,
+    TopicsComponent, deliver, run_cron, run_jobs, serve, serve_grpc,
 };
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
@@ -20,7 +20,7 @@ use floodway_kit::http::{Answer, send};
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::retry::Backoff;
 use floodway_policy::schedule::Schedule;
-use floodway_policy::snapshot::TopicsPolicy;
+use floodway_policy::snapshot::{TargetPolicy, TopicsPolicy};
 use http::{Request, Response};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -60,12 +60,22 @@ pub(crate) fn api_with(
     options: ServerOptions,
     dead_letter: Option<&str>,
 ) -> Api {
-    start(apps, options, dead_letter, None)
+    start(apps, options, dead_letter, None, Vec::new())
+}
+
+/// An API whose app `me` asks targets by these policies.
+pub(crate) fn api_guarded(apps: &[(&str, SocketAddr)], targets: Vec<TargetPolicy>) -> Api {
+    start(apps, ServerOptions::default(), None, None, targets)
 }
 
 /// An API with the bindings `mail`, which asks this URL, and `tick`, ten times a second.
 pub(crate) fn api_bound(url: &str, apps: &[(&str, SocketAddr)]) -> Api {
-    start(apps, ServerOptions::default(), None, Some(url))
+    start(apps, ServerOptions::default(), None, Some(url), Vec::new())
+}
+
+/// The same without apps, by these policies.
+pub(crate) fn api_bound_by(url: &str, targets: Vec<TargetPolicy>) -> Api {
+    start(&[], ServerOptions::default(), None, Some(url), targets)
 }
 
 fn start(
@@ -73,6 +83,7 @@ fn start(
     options: ServerOptions,
     dead_letter: Option<&str>,
     mail: Option<&str>,
+    targets: Vec<TargetPolicy>,
 ) -> Api {
     let folder = tempfile::tempdir().expect("a folder");
     let (listener, address) = listen();
@@ -90,6 +101,8 @@ fn start(
             if let Some(mail) = mail {
                 bind(&mut components, mail);
             }
+            components.targets = targets;
+            let own = Arc::new(components.for_app("me", &Scopes::new()));
             let components = Arc::new(components);
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.expect("a runtime").block_on(async move {
@@ -101,7 +114,7 @@ fn start(
                 tasks.spawn_local(serve(
                     listener,
                     caller.clone(),
-                    Arc::clone(&components),
+                    Arc::clone(&own),
                     Rc::clone(&invoke),
                     options.clone(),
                     shutdown.clone(),
@@ -109,7 +122,7 @@ fn start(
                 tasks.spawn_local(serve_grpc(
                     grpc_listener,
                     caller,
-                    Arc::clone(&components),
+                    own,
                     Rc::clone(&invoke),
                     options,
                     shutdown.clone(),

@@ -357,8 +357,8 @@ impl Builder {
             limits: self.limits,
             cache_bytes_max: has_cache.then_some(self.cache_bytes_max),
             zone: self.near.map(|_| ZoneId(0)),
-            topics: Vec::new(),
             trusted_proxies: TrustedProxies::new(self.trusted),
+            ..Snapshot::default()
         };
         let options = WorkersOptions {
             count: self.workers,

@@ -19,6 +19,7 @@ pub(super) fn components(
 ) -> Result<Components, NodeError> {
     let mut components = Components::default();
     components.declared = system.subscriptions.iter().map(declared).collect();
+    components.targets.clone_from(&snapshot.targets);
     components.secrets = outside::secrets(&system.secrets)?;
     components.bindings = outside::output_bindings(&system.bindings)?;
     components.cron = outside::cron_bindings(&system.bindings)?;

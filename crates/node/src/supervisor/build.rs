@@ -146,6 +146,8 @@ mod tests {
             backups: 0,
             zones: Vec::new(),
             timeout: std::time::Duration::from_secs(1),
+            retry: floodway_policy::retry::RetryPolicy::default(),
+            budget: floodway_policy::budget::BudgetPolicy::default(),
             guard: floodway_policy::guard::GuardPolicy::default(),
         }
     }

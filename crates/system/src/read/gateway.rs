@@ -172,7 +172,8 @@ impl Reader<'_> {
         Some(RateLimitPolicy { rate: count, per, burst, key })
     }
 
-    fn retry(&mut self, route: &Fields) -> RetryPolicy {
+    /// Of a route, or of the calls of a service.
+    pub(super) fn retry(&mut self, route: &Fields) -> RetryPolicy {
         let empty = Fields::empty(route.span);
         let retry = route.object("retry").unwrap_or(&empty);
         let mut statuses = Statuses::NONE;
@@ -332,7 +333,7 @@ fn priority(priority: &Fields) -> PriorityPolicy {
     PriorityPolicy { header: priority.text("header").to_ascii_lowercase(), default }
 }
 
-fn budget(route: &Fields) -> BudgetPolicy {
+pub(super) fn budget(route: &Fields) -> BudgetPolicy {
     let empty = Fields::empty(route.span);
     let retry = route.object("retry").unwrap_or(&empty);
     BudgetPolicy { percent: retry.whole("budget"), per_second: retry.whole("budget-min") }

@@ -11,7 +11,7 @@ use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::snapshot::Protocol;
 
 use super::Reader;
-use super::gateway::is_token;
+use super::gateway::{budget, is_token};
 use crate::code::Code;
 use crate::mistake::Mistake;
 use crate::model::{CertificateFiles, Health, Probe, Run, Service, ServiceTls, Source};
@@ -53,6 +53,8 @@ impl Reader<'_> {
             slow_start: fields.duration("slow-start"),
             outlier: fields.object("outlier").map(outlier),
             timeout: fields.duration("timeout"),
+            retry: self.retry(fields),
+            budget: budget(fields),
             guard: GuardPolicy {
                 breaker: fields.object("breaker").map(breaker),
                 admission: fields.object("concurrency").map(|concurrency| self.admission(concurrency)),
@@ -202,7 +204,7 @@ fn outlier(outlier: &Fields) -> OutlierPolicy {
     }
 }
 
-fn breaker(breaker: &Fields) -> BreakerPolicy {
+pub(super) fn breaker(breaker: &Fields) -> BreakerPolicy {
     BreakerPolicy {
         trip: Trip::Share {
             percent: breaker.whole("percent"),

@@ -6,12 +6,14 @@ use floodway_policy::admission::Class;
 mod front;
 mod loads;
 mod node;
+mod outbound;
 mod outside;
 mod services;
 
 use self::front::{LISTEN, TLS};
 use self::loads::LOAD;
 use self::node::NODE;
+use self::outbound::OUTBOUND;
 use self::outside::{BINDING, CONFIGURATION, JOBS, SECRETS};
 use self::services::SERVICE;
 use super::Need::{Default, Optional, Required};
@@ -344,7 +346,7 @@ static RETRY: Object = Object {
         field(
             "try-timeout",
             DURATION,
-            Optional("the route's `timeout`"),
+            Optional("the whole `timeout`"),
             "A try without the head of a response after this time is given up for another one.",
         ),
         field("pause", DURATION, Default("25ms"), "The first pause, half of it left to chance."),
@@ -418,6 +420,7 @@ static STORE: Object = Object {
     doc: "Values by key.",
     fields: &[
         ENGINE,
+        OUTBOUND,
         field(
             "outbox",
             Shape::Object(&OUTBOX),
@@ -441,6 +444,7 @@ static TOPICS: Object = Object {
     doc: "Messages to every group that subscribes, at least once.",
     fields: &[
         ENGINE,
+        OUTBOUND,
         field(
             "retry",
             Shape::Object(&DELIVERY_RETRY),
@@ -478,7 +482,7 @@ static DELIVERY_RETRY: Object = Object {
     ],
 };
 
-static LOCK: Object = Object { name: "lock component", doc: "Leases by name.", fields: &[ENGINE] };
+static LOCK: Object = Object { name: "lock component", doc: "Leases by name.", fields: &[ENGINE, OUTBOUND] };
 
 /// The options of an engine are its own to describe.
 const ENGINE: Field = field("engine", NAME, Required, "What does the work.");

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use floodway_policy::balance::{Balance, HashKey, HashPolicy};
+use floodway_policy::breaker::BreakerPolicy;
+use floodway_policy::budget::BudgetPolicy;
 use floodway_policy::hedge::{HedgePolicy, Late};
 use floodway_policy::http_cache::CachePolicy;
 use floodway_policy::idempotency::{Duplicates, IdempotencyPolicy};
 use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::{RateKey, RateLimitPolicy};
-use floodway_policy::snapshot::CallPolicy;
+use floodway_policy::snapshot::{CallPolicy, TargetName};
 use floodway_policy::split::HeaderIs;
 use floodway_policy::sticky::{Names, Secret, StickyPolicy};
 use floodway_policy::{ServiceId, ZoneId};
@@ -362,4 +364,29 @@ gateway:
         let expected = CallPolicy { service: ServiceId(1), ..routes[1].call };
         assert_eq!(part.route.call, expected, "all else is the route's");
     }
+}
+
+#[test]
+fn what_services_ask_is_tried_as_the_file_says() {
+    let text = b"system: a
+services:
+  b: { at: ['127.0.0.1:1'], retry: { max: 4, statuses: [503], budget: 5 } }
+stores:
+  plain: { engine: embedded }
+  kept: { engine: embedded, outbound: { timeout: 2s, retry: { max: 3, pause: 1s, pause-max: 1s }, breaker: {} } }
+";
+    let (_folder, system) = read(text, None);
+    let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
+    let call = &snapshot.services[0].call;
+    assert_eq!((call.retry.max, call.retry.statuses.contains(503)), (4, true));
+    assert_eq!(snapshot.budgets[usize::from(call.budget.0)].percent, 5);
+    let [kept] = &snapshot.targets[..] else { panic!("{:?}", snapshot.targets) };
+    assert_eq!(kept.target, TargetName::Outbound("stores", "kept".to_owned()));
+    assert_eq!(kept.policy.timeout, Some(Duration::from_secs(2)));
+    assert_eq!(kept.policy.breaker, Some(BreakerPolicy::default()));
+    let retry = kept.policy.retry.as_ref().expect("a retry");
+    assert_eq!(
+        (retry.max, retry.backoff.initial, retry.budget),
+        (Some(3), Duration::from_secs(1), BudgetPolicy::default())
+    );
 }

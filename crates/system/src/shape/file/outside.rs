@@ -2,12 +2,13 @@
 
 use super::super::Need::Default;
 use super::super::{Object, field};
+use super::outbound::OUTBOUND;
 use super::{DURATION, ENGINE, integer};
 
 pub(super) static SECRETS: Object = Object {
     name: "secrets component",
     doc: "Texts that services read and nobody prints.",
-    fields: &[ENGINE],
+    fields: &[ENGINE, OUTBOUND],
 };
 
 pub(super) static JOBS: Object = Object {
@@ -22,11 +23,11 @@ pub(super) static JOBS: Object = Object {
 pub(super) static BINDING: Object = Object {
     name: "binding",
     doc: "Something outside that services ask (`http`), or that tells them (`cron`).",
-    fields: &[ENGINE],
+    fields: &[ENGINE, OUTBOUND],
 };
 
 pub(super) static CONFIGURATION: Object = Object {
     name: "configuration component",
     doc: "Values that change while services run; who subscribes is told.",
-    fields: &[ENGINE],
+    fields: &[ENGINE, OUTBOUND],
 };

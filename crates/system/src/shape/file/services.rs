@@ -4,7 +4,7 @@ use floodway_policy::balance::Balance;
 use floodway_policy::snapshot::Protocol;
 
 use super::front::SERVICE_TLS;
-use super::{ADDRESS, COMMAND, DURATION, EMPTY, FILE, LITERAL, NAME, PAUSE, TEXT, integer};
+use super::{ADDRESS, COMMAND, DURATION, EMPTY, FILE, LITERAL, NAME, PAUSE, RETRY, TEXT, integer};
 use crate::form::Form;
 use crate::shape::Need::{Default, Optional, Required};
 use crate::shape::sticky::STICKY;
@@ -120,6 +120,12 @@ pub(super) static SERVICE: Object = Object {
         ),
         field("timeout", DURATION, Default("30s"), "Time for a call to it from another service."),
         field(
+            "retry",
+            Shape::Object(&RETRY),
+            EMPTY,
+            "When a call to it from another service is tried again.",
+        ),
+        field(
             "breaker",
             Shape::Object(&BREAKER),
             Optional("never opens"),
@@ -169,7 +175,7 @@ static HEALTH: Object = Object {
     ],
 };
 
-static BREAKER: Object = Object {
+pub(super) static BREAKER: Object = Object {
     name: "breaker",
     doc: "Leaves a service alone for a while that fails most requests. Each worker of the node has its own.",
     fields: &[
