@@ -1,6 +1,7 @@
 //! Deliveries of messages to an app: one task per subscription, as many messages at once as its window
 //! allows. What happens to each message is decided by `policy::delivery`; `perform` does it.
 
+mod bulk;
 mod perform;
 mod streams;
 

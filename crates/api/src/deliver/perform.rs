@@ -12,13 +12,14 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Deserialize;
 
+use super::bulk::{Batches, Came};
 use super::{App, Reach, ReadError, read};
 use crate::cloud_event::{self, grpc::to_grpc};
 use crate::components::TopicsComponent;
 
 /// Tells the app how often this message was tried, this time included; an addition to Dapr's API.
-const ATTEMPT: HeaderName = HeaderName::from_static("dapr-delivery-attempt");
-const CLOUD_EVENT: HeaderValue = HeaderValue::from_static("application/cloudevents+json");
+pub(super) const ATTEMPT: &str = "dapr-delivery-attempt";
+pub(super) const CLOUD_EVENT: &str = "application/cloudevents+json";
 
 /// How the messages of one subscription reach their app.
 #[derive(Debug)]
@@ -30,6 +31,19 @@ pub(super) struct Post {
     is_raw: bool,
     dead_letter: Option<String>,
     policy: DeliveryPolicy,
+    /// Where several messages go in one request.
+    batches: Option<Batches>,
+}
+
+/// A message as it goes to the app.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) position: Position,
+    /// As it was published.
+    pub(super) payload: Bytes,
+    pub(super) envelope: Bytes,
+    /// The envelope was made for a payload that had none.
+    pub(super) is_raw: bool,
 }
 
 /// A message that is over.
@@ -54,19 +68,13 @@ impl Post {
         subscription: &Subscription,
         reach: Reach,
     ) -> Self {
-        let Subscription { topics, topic, dead_letter, is_raw, .. } = subscription.clone();
-        let dead_letter = dead_letter.or_else(|| component.policy.dead_letter.clone());
+        let Subscription { topics, topic, dead_letter, is_raw, bulk, .. } = subscription.clone();
+        let policy = &component.policy;
+        let dead_letter = dead_letter.or_else(|| policy.dead_letter.clone());
         // A message in the dead-letter topic that is given up again must not go round in a circle.
         let dead_letter = dead_letter.filter(|dead_letter| *dead_letter != topic);
-        Self {
-            app: app.clone(),
-            topics,
-            topic,
-            reach,
-            is_raw,
-            dead_letter,
-            policy: component.policy.delivery,
-        }
+        let batches = bulk.map(|bulk| Batches::new(bulk, policy.in_flight_max));
+        Self { app: app.clone(), topics, topic, reach, is_raw, dead_letter, policy: policy.delivery, batches }
     }
 
     /// Delivers a message until it is over; `None` when the node ends first.
@@ -74,14 +82,12 @@ impl Post {
         let clock = self.app.clock;
         let mut rng = Rng::new(message.position.0);
         let mut delivery = Delivery::new(self.policy, self.dead_letter.is_some(), self.app.expires(&message));
-        let payload = self.payload(&message);
-        let path = self.path(&payload);
+        let letter = self.letter(&message);
+        let path = self.path(&letter.envelope);
         let mut event = Event::Offered;
         loop {
             event = match delivery.step(event, clock.now(), &mut rng) {
-                Action::Deliver { attempt } => {
-                    Event::Answered(self.attempt(path, payload.clone(), attempt).await)
-                }
+                Action::Deliver { attempt } => Event::Answered(self.attempt(path, &letter, attempt).await),
                 Action::WakeAt(time) => {
                     let pause = tokio::time::sleep(time.since(clock.now()));
                     self.app.shutdown.run_until_cancelled(pause).await?;
@@ -104,11 +110,14 @@ impl Post {
         Settled { position: message.position, settlement }
     }
 
-    fn payload(&self, message: &Received) -> Bytes {
-        if self.is_raw {
-            return cloud_event::wrap_raw(&message.payload, &self.topics, &self.topic, &self.app.name);
-        }
-        message.payload.clone()
+    fn letter(&self, message: &Received) -> Letter {
+        let payload = message.payload.clone();
+        let envelope = if self.is_raw {
+            cloud_event::wrap_raw(&payload, &self.topics, &self.topic, &self.app.name)
+        } else {
+            payload.clone()
+        };
+        Letter { position: message.position, payload, envelope, is_raw: self.is_raw }
     }
 
     /// Where a message goes by a request: `None` where no rule takes it.
@@ -119,51 +128,71 @@ impl Post {
         }
     }
 
-    /// One attempt, within its time.
-    async fn attempt(&self, path: Option<&str>, payload: Bytes, attempt: u32) -> Outcome {
-        let outcome = async {
-            match (&self.reach, path) {
-                (Reach::Routes(_), Some(path)) => self.post(path, payload, attempt).await,
-                (Reach::Routes(_), None) => Outcome::Unmatched,
-                (Reach::Streams(streams), _) => {
-                    let Some(event) = to_grpc(&payload) else {
-                        tracing::warn!(topic = self.topic, "a message that is no envelope cannot be sent");
-                        return Outcome::Failed;
-                    };
-                    streams.deliver(event).await
-                }
+    /// One attempt.
+    async fn attempt(&self, path: Option<&str>, letter: &Letter, attempt: u32) -> Outcome {
+        match (&self.reach, path, &self.batches) {
+            (Reach::Routes(_), None, _) => Outcome::Unmatched,
+            (Reach::Routes(_), Some(path), None) => self.post_one(path, letter, attempt).await,
+            (Reach::Routes(_), Some(path), Some(batches)) => {
+                let to = (&*self.topics, &*self.topic);
+                let send = async |body| self.post(path, "application/json", body, None).await;
+                batches.deliver((path, letter, attempt), to, &self.app.shutdown, send).await
             }
-        };
-        tokio::time::timeout(self.policy.timeout, outcome).await.unwrap_or(Outcome::Failed)
-    }
-
-    async fn post(&self, route: &str, payload: Bytes, attempt: u32) -> Outcome {
-        let mut request = self.app.request("POST", route, payload);
-        request.headers_mut().insert(CONTENT_TYPE, CLOUD_EVENT);
-        request.headers_mut().insert(ATTEMPT, HeaderValue::from(attempt));
-        match self.app.invoke.invoke(&self.app.name, request).await {
-            Ok(response) => {
-                let status = response.status();
-                self.outcome(status, read(response).await)
-            }
-            Err(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. }) => Outcome::Unreachable,
-            Err(error) => {
-                tracing::debug!(%error, topic = self.topic, "a delivery failed");
-                Outcome::Failed
+            (Reach::Streams(streams), _, _) => {
+                let Some(event) = to_grpc(&letter.envelope) else {
+                    tracing::warn!(topic = self.topic, "a message that is no envelope cannot be sent");
+                    return Outcome::Failed;
+                };
+                let answered = tokio::time::timeout(self.policy.timeout, streams.deliver(event)).await;
+                answered.unwrap_or(Outcome::Failed)
             }
         }
     }
 
+    async fn post_one(&self, path: &str, letter: &Letter, attempt: u32) -> Outcome {
+        match self.post(path, CLOUD_EVENT, letter.envelope.clone(), Some(attempt)).await {
+            Came::Answer(status, body) => outcome(status, &body),
+            Came::Nothing(outcome) => outcome,
+        }
+    }
+
+    /// Posts a body and reads the answer, within an attempt's time.
+    async fn post(&self, path: &str, content_type: &'static str, body: Bytes, attempt: Option<u32>) -> Came {
+        let mut request = self.app.request("POST", path, body);
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Some(attempt) = attempt {
+            headers.insert(HeaderName::from_static(ATTEMPT), HeaderValue::from(attempt));
+        }
+        let whole = async {
+            match self.app.invoke.invoke(&self.app.name, request).await {
+                Ok(response) => {
+                    let status = response.status();
+                    self.came(status, read(response).await)
+                }
+                Err(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. }) => {
+                    Came::Nothing(Outcome::Unreachable)
+                }
+                Err(error) => {
+                    tracing::debug!(%error, topic = self.topic, "a delivery failed");
+                    Came::Nothing(Outcome::Failed)
+                }
+            }
+        };
+        let answered = tokio::time::timeout(self.policy.timeout, whole).await;
+        answered.unwrap_or(Came::Nothing(Outcome::Failed))
+    }
+
     /// A success that breaks off may have meant something else: the message comes again. One that is too
     /// long to be a status is none.
-    fn outcome(&self, status: StatusCode, body: Result<Bytes, ReadError>) -> Outcome {
+    fn came(&self, status: StatusCode, body: Result<Bytes, ReadError>) -> Came {
         match body {
-            Ok(body) => outcome(status, &body),
+            Ok(body) => Came::Answer(status, body),
             Err(error @ ReadError::Broken(_)) if status.is_success() => {
                 tracing::debug!(%error, topic = self.topic, "a delivery failed");
-                Outcome::Failed
+                Came::Nothing(Outcome::Failed)
             }
-            Err(ReadError::TooLong | ReadError::Broken(_)) => outcome(status, b""),
+            Err(ReadError::TooLong | ReadError::Broken(_)) => Came::Answer(status, Bytes::new()),
         }
     }
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod bindings;
+mod bulk;
 mod calls;
 mod configuration;
 mod deliveries;

@@ -7,7 +7,8 @@ use crate::shape::{Field, Object, Shape, field};
 const TEXT: Shape = Shape::One(Form::Text);
 const LITERAL: Shape = Shape::One(Form::Literal);
 const FLAG: Shape = Shape::One(Form::Flag);
-const COUNT: Shape = Shape::One(Form::Integer { min: 1, max: 1_000_000 });
+const BULK_COUNT: Shape = Shape::One(Form::Integer { min: 1, max: 10_000 });
+const BULK_WAIT: Shape = Shape::One(Form::Integer { min: 0, max: 60_000 });
 const TEXTS: Shape = Shape::Map { key: Form::Literal, value: &LITERAL, max: 1000 };
 
 const API_VERSION: Field = field("apiVersion", TEXT, Required, "The version of the document's form.");
@@ -118,8 +119,12 @@ const DEAD_LETTER: Field =
     field("deadLetterTopic", TEXT, Optional("the component's"), "Where messages go that are given up.");
 const OPTIONS: Field =
     field("metadata", Shape::Object(&SUBSCRIPTION_OPTIONS), Optional("none"), "Its options.");
-const BULK: Field =
-    field("bulkSubscribe", Shape::Object(&BULK_SUBSCRIBE), Optional("none"), "Only `enabled: false`.");
+const BULK: Field = field(
+    "bulkSubscribe",
+    Shape::Object(&BULK_SUBSCRIBE),
+    Optional("none"),
+    "Several messages in one request.",
+);
 
 static SPEC_V1: Object = Object {
     name: "subscription's spec",
@@ -178,10 +183,10 @@ static SUBSCRIPTION_OPTIONS: Object = Object {
 
 static BULK_SUBSCRIBE: Object = Object {
     name: "bulkSubscribe",
-    doc: "Several messages at once: not served.",
+    doc: "Several messages in one request.",
     fields: &[
-        field("enabled", FLAG, Required, "Only `false`."),
-        field("maxMessagesCount", COUNT, Optional("100"), "Messages at once."),
-        field("maxAwaitDurationMs", COUNT, Optional("1000"), "The wait for more."),
+        field("enabled", FLAG, Required, "Whether they are."),
+        field("maxMessagesCount", BULK_COUNT, Optional("100"), "The most messages of one request."),
+        field("maxAwaitDurationMs", BULK_WAIT, Optional("1000"), "How long the first waits for others."),
     ],
 };

@@ -1,7 +1,7 @@
 //! Declared subscriptions.
 
 use floodway_blocks::subscription::routes::{PathError, path};
-use floodway_blocks::subscription::{Condition, ConditionError, Routes, Subscription};
+use floodway_blocks::subscription::{Bulk, Condition, ConditionError, Routes, Subscription};
 
 use super::{Reader, is_on};
 use crate::code::Code;
@@ -24,11 +24,9 @@ impl Reader<'_> {
             Some(routes) => self.routes(routes),
             None => spec.get("route").and_then(|route| self.path(route)).map(Routes::to),
         };
-        if let Some(bulk) = spec.object("bulkSubscribe")
-            && is_on(bulk.get("enabled"))
-        {
-            self.not_served(bulk.span, "bulk subscriptions", "leave `bulkSubscribe` out");
-        }
+        let bulk = spec.object("bulkSubscribe").filter(|bulk| is_on(bulk.get("enabled")));
+        let bulk =
+            bulk.map(|bulk| Bulk::new(number(bulk, "maxMessagesCount"), number(bulk, "maxAwaitDurationMs")));
         let raw = spec.object("metadata").and_then(|metadata| metadata.get("rawPayload")?.text());
         let Some(routes) = routes.filter(|_| self.mistakes.len() == before) else { return };
         let subscription = Subscription {
@@ -37,7 +35,7 @@ impl Reader<'_> {
             routes,
             dead_letter: spec.get("deadLetterTopic").and_then(Value::text).filter(|topic| !topic.is_empty()),
             is_raw: raw.is_some_and(|raw| raw.eq_ignore_ascii_case("true")),
-            bulk: None,
+            bulk,
         };
         self.found.subscriptions.push(DaprSubscription { subscription, apps });
     }
@@ -78,4 +76,8 @@ impl Reader<'_> {
         };
         path(&text).map_err(|error| self.wrong(wrong(error))).ok()
     }
+}
+
+fn number(fields: &Fields, name: &str) -> Option<u64> {
+    fields.get(name).map(|_| fields.whole(name))
 }

@@ -2,6 +2,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use floodway_blocks::engine::OptionValue;
+use floodway_blocks::subscription::Bulk;
 use floodway_blocks::{Block, EngineDescription};
 
 use super::*;
@@ -163,8 +164,17 @@ fn what_is_known_and_not_served_is_refused_by_name() {
     ] {
         assert_eq!(wrong(&component("state.in-memory", metadata))[0].0, "FW-1401", "{metadata}");
     }
-    let bulk = subscription("routes: { default: /b }, bulkSubscribe: { enabled: true }");
-    assert_eq!(wrong(&bulk)[0].0, "FW-1401");
+}
+
+#[test]
+fn bulk_subscriptions_have_bounds() {
+    let of = |bulk: &str| subscription(&format!("routes: {{ default: /b }}, bulkSubscribe: {{ {bulk} }}"));
+    let bulk = |text: &str| sound(&of(text)).subscriptions[0].subscription.bulk;
+    assert_eq!(bulk("enabled: false, maxMessagesCount: 9"), None);
+    assert_eq!(bulk("enabled: true"), Some(Bulk { count_max: 100, wait_max: Duration::from_secs(1) }));
+    let asked = Bulk { count_max: 9, wait_max: Duration::from_millis(40) };
+    assert_eq!(bulk("enabled: true, maxMessagesCount: 9, maxAwaitDurationMs: 40"), Some(asked));
+    assert_eq!(wrong(&of("enabled: true, maxMessagesCount: 0"))[0].0, "FW-1109");
 }
 
 /// A subscription of the second version.
