@@ -3,13 +3,14 @@
 pub(crate) mod grpc;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::DecodeError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use floodway_blocks::topics::Outgoing;
+use floodway_blocks::topics::{KEY_MAX, Outgoing};
 use http::StatusCode;
 use http::header::HeaderMap;
 use serde_json::value::{RawValue, to_raw_value};
@@ -59,7 +60,16 @@ pub(crate) fn message(draft: &Draft<'_>) -> Result<Outgoing, ApiError> {
     let expires = ttl.map(|ttl| clock::wall() + ttl);
     let is_raw = path::is_on(draft.metadata, "rawPayload");
     let payload = if is_raw { draft.payload.clone() } else { envelope(draft, ttl)? };
-    Ok(Outgoing { payload, expires })
+    Ok(Outgoing { payload, expires, key: key(draft.metadata)? })
+}
+
+/// Whose messages are taken one after another: metadata `partitionKey`, an empty one is none.
+fn key(metadata: &Metadata) -> Result<Option<Arc<str>>, ApiError> {
+    let key = path::property(metadata, "partitionKey").filter(|key| !key.is_empty());
+    if key.is_some_and(|key| key.len() > KEY_MAX) {
+        return Err(ApiError::malformed(format!("partitionKey is longer than {KEY_MAX} bytes")));
+    }
+    Ok(key.map(Arc::from))
 }
 
 /// The payload that a JSON value stands for: JSON as it was written where the type is JSON (or none is

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use floodway_blocks::invoke::{Body, BodyError, Invoke};
 use floodway_blocks::subscription::{Routes, Subscription};
 use floodway_blocks::topics::{Position, Received, Settlement, Subscription as Group};
+use floodway_policy::delivery::turns::{Bounds, Turns};
 use floodway_policy::retry::Backoff;
 use floodway_policy::{Rng, Time};
 use http::header::{HOST, HeaderValue};
@@ -37,6 +38,10 @@ const READY_PAUSE: Duration = Duration::from_millis(20);
 const ASK: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(5) };
 /// Waits between settlements that failed.
 const SETTLE: Backoff = Backoff { initial: Duration::from_millis(50), max: Duration::from_secs(2) };
+/// Messages of a subscription that wait in memory for one of their key.
+const WAITING_MAX: usize = 1024;
+/// Their bytes.
+const WAITING_BYTES_MAX: usize = 8 << 20;
 /// At the end, answers that are under way are waited for so long.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -190,7 +195,7 @@ impl App {
         }
     }
 
-    /// Takes messages as the window has room, delivers each in a task, settles what has ended.
+    /// Takes messages as there is room, delivers each in a task when it is its turn, settles what has ended.
     async fn pump(
         &self,
         mut group: Box<dyn Group>,
@@ -198,18 +203,31 @@ impl App {
         subscription: &Subscription,
         reach: Reach,
     ) {
-        let window = usize::from(component.policy.in_flight_max.max(1));
+        let mut turns = Turns::new(Bounds {
+            in_flight_max: usize::from(component.policy.in_flight_max),
+            waiting_max: WAITING_MAX,
+            waiting_bytes_max: WAITING_BYTES_MAX,
+        });
         let post = Rc::new(Post::new(self, component, subscription, reach));
         let mut under_way: JoinSet<Option<Settled>> = JoinSet::new();
         loop {
-            let room = window - under_way.len();
+            let room = turns.room();
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => break,
-                Some(ended) = under_way.join_next() => self.settle_ended(&*group, ended).await,
+                Some(ended) = under_way.join_next() => {
+                    if let Some(Settled { key, .. }) = self.settle_ended(&*group, ended).await
+                        && let Some(next) = turns.ended(key.as_ref())
+                    {
+                        under_way.spawn_local(Rc::clone(&post).deliver(next));
+                    }
+                }
                 received = group.receive(room.max(1)), if room > 0 => match received {
                     Ok(messages) => for message in messages {
-                        under_way.spawn_local(Rc::clone(&post).deliver(message));
+                        let (key, bytes) = (message.key.clone(), message.payload.len());
+                        if let Some(message) = turns.offer(key, bytes, message) {
+                            under_way.spawn_local(Rc::clone(&post).deliver(message));
+                        }
                     },
                     Err(error) => {
                         tracing::warn!(%error, topic = subscription.topic, "could not receive messages");
@@ -228,12 +246,18 @@ impl App {
         }
     }
 
-    async fn settle_ended(&self, group: &dyn Group, ended: Result<Option<Settled>, tokio::task::JoinError>) {
-        match ended {
-            Ok(Some(Settled { position, settlement })) => self.settle(group, position, settlement).await,
-            Ok(None) => {}
-            Err(error) => log_panic(Err(error)),
-        }
+    /// Settles a message that is over; `None` if it is not: then it comes again.
+    async fn settle_ended(
+        &self,
+        group: &dyn Group,
+        ended: Result<Option<Settled>, tokio::task::JoinError>,
+    ) -> Option<Settled> {
+        let settled = ended.unwrap_or_else(|error| {
+            log_panic(Err(error));
+            None
+        })?;
+        self.settle(group, settled.position, settled.settlement.clone()).await;
+        Some(settled)
     }
 
     /// Settles until it is settled, or until the end: then the message comes again.

@@ -10,6 +10,7 @@
 //! starts with the messages published after it was opened.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -23,6 +24,18 @@ pub struct Outgoing {
     pub payload: Bytes,
     /// When it stops being worth delivering; `None` for never.
     pub expires: Option<SystemTime>,
+    /// Messages of one key are for one after another, in order; at most [`KEY_MAX`] bytes.
+    pub key: Option<Arc<str>>,
+}
+
+/// The longest key of a message, in bytes.
+pub const KEY_MAX: usize = 1024;
+
+impl Outgoing {
+    /// A message without an expiry and a key.
+    pub const fn new(payload: Bytes) -> Self {
+        Self { payload, expires: None, key: None }
+    }
 }
 
 /// Where a message stands in its topic. Grows with every message; unique within a topic.
@@ -38,6 +51,8 @@ pub struct Received {
     pub payload: Bytes,
     /// As it was published.
     pub expires: Option<SystemTime>,
+    /// As it was published.
+    pub key: Option<Arc<str>>,
 }
 
 /// What became of a message in one group.

@@ -213,7 +213,7 @@ async fn publish_on(topics: Arc<dyn Topics>, bytes: usize, task: u64, stop: Arc<
     let mut count = 0;
     while !stop.load(Ordering::Relaxed) {
         let payload = Bytes::from(noise(&mut random, bytes));
-        topics.publish("orders", vec![Outgoing { payload, expires: None }]).await?;
+        topics.publish("orders", vec![Outgoing::new(payload)]).await?;
         count += 1;
     }
     Ok(count)

@@ -81,7 +81,7 @@ fn change(key: &str, number: u64) -> Change {
 }
 
 fn message(text: &str) -> Outgoing {
-    Outgoing { payload: Bytes::copy_from_slice(text.as_bytes()), expires: None }
+    Outgoing::new(Bytes::copy_from_slice(text.as_bytes()))
 }
 
 fn text(payload: &Bytes) -> String {

@@ -13,8 +13,8 @@ pub(crate) enum Op<'a> {
     Put { store: &'a str, key: &'a str, expires: u64, value: &'a [u8] },
     /// Removes a value.
     Delete { store: &'a str, key: &'a str },
-    /// A message to a topic.
-    Message { topics: &'a str, topic: &'a str, expires: u64, payload: &'a [u8] },
+    /// A message to a topic; the key is empty for none.
+    Message { topics: &'a str, topic: &'a str, expires: u64, key: &'a str, payload: &'a [u8] },
     /// A group was opened for the first time: it starts after this operation.
     Group { topics: &'a str, topic: &'a str, group: &'a str },
     /// A group has settled everything up to `cursor`, and `beyond` it these (ascending).
@@ -45,7 +45,8 @@ impl Op<'_> {
         match self {
             Self::Put { .. } => 1,
             Self::Delete { .. } => 2,
-            Self::Message { .. } => 3,
+            Self::Message { key: "", .. } => 3,
+            Self::Message { .. } => 20,
             Self::Group { .. } => 4,
             Self::Progress { .. } => 5,
             Self::Grant { .. } => 6,
@@ -67,10 +68,13 @@ impl Op<'_> {
                 text8(out, store);
                 text16(out, key);
             }
-            Self::Message { topics, topic, expires, payload } => {
+            Self::Message { topics, topic, expires, key, payload } => {
                 text8(out, topics);
                 text16(out, topic);
                 out.extend_from_slice(&expires.to_le_bytes());
+                if !key.is_empty() {
+                    text16(out, key);
+                }
                 out.extend_from_slice(payload);
             }
             Self::Group { topics, topic, group } => {
@@ -162,7 +166,14 @@ fn decode_fields<'a>(kind: u8, fields: &mut &'a [u8]) -> Option<Op<'a>> {
     Some(match kind {
         1 => Op::Put { store: component, key: name, expires: take_u64(fields)?, value: fields },
         2 => Op::Delete { store: component, key: name },
-        3 => Op::Message { topics: component, topic: name, expires: take_u64(fields)?, payload: fields },
+        3 => {
+            let expires = take_u64(fields)?;
+            Op::Message { topics: component, topic: name, expires, key: "", payload: fields }
+        }
+        20 => {
+            let (expires, key) = (take_u64(fields)?, take_text16(fields)?);
+            Op::Message { topics: component, topic: name, expires, key, payload: fields }
+        }
         4 => Op::Group { topics: component, topic: name, group: take_text16(fields)? },
         5 => {
             let group = take_text16(fields)?;
@@ -223,7 +234,8 @@ mod tests {
         let ops = [
             Op::Put { store: "s", key: "k", expires: 7, value: b"v" },
             Op::Delete { store: "s", key: "" },
-            Op::Message { topics: "t", topic: "a/b", expires: 0, payload: b"" },
+            Op::Message { topics: "t", topic: "a/b", expires: 0, key: "", payload: b"" },
+            Op::Message { topics: "t", topic: "a/b", expires: 7, key: "k", payload: b"p" },
             Op::Group { topics: "t", topic: "a", group: "g" },
             Op::Progress { topics: "t", topic: "a", group: "g", cursor: 9, beyond: vec![10, 300, 1 << 40] },
             Op::Grant { locks: "l", resource: "r", owner: "o", expires: u64::MAX },
@@ -240,6 +252,13 @@ mod tests {
             assert_eq!(decode(&mut rest).as_ref(), Some(op));
         }
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn a_message_without_a_key_is_written_as_before_there_were_keys() {
+        let mut bytes = Vec::new();
+        Op::Message { topics: "t", topic: "a", expires: 1, key: "", payload: b"p" }.encode(&mut bytes);
+        assert_eq!(bytes, b"\x03\x0e\0\0\0\x01t\x01\0a\x01\0\0\0\0\0\0\0p");
     }
 
     #[test]

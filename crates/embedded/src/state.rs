@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use floodway_blocks::state::{Change, Effect, Etag, Item, Store, Transaction, WriteError};
-use floodway_blocks::topics::Outgoing;
+use floodway_blocks::topics::{KEY_MAX, Outgoing};
 use floodway_blocks::{Failure, PortFuture};
 
 use crate::clock::expiry;
@@ -119,6 +119,7 @@ impl EmbeddedStore {
         }
         for (_, message) in outbox {
             at_most("message", message.payload.len(), limits.value_bytes)?;
+            at_most("message's key", message.key.as_ref().map_or(0, |key| key.len()), KEY_MAX)?;
         }
         let messages: usize = outbox.iter().map(|(_, message)| message.payload.len()).sum();
         self.check_bytes("transaction", changes_bytes(changes) + messages)

@@ -148,7 +148,7 @@ async fn what_exceeds_a_bound_is_refused() {
     assert!(matches!(verdict, Err(WriteError::TooLarge { what: "transaction", .. })), "{verdict:?}");
     let four = vec![put("a", vec![], None); 4];
     assert!(store.transact(Transaction { changes: four, outbox: Vec::new() }).await.is_err());
-    let message = |bytes| Outgoing { payload: vec![0; bytes].into(), expires: None };
+    let message = |bytes| Outgoing::new(vec![0; bytes].into());
     let elsewhere = Outbound { topics: "unknown".into(), topic: "t".into(), message: message(1) };
     let verdict = store.transact(Transaction { changes: Vec::new(), outbox: vec![elsewhere] }).await;
     assert!(matches!(verdict, Err(WriteError::Failed(Failure::Io { .. }))), "{verdict:?}");
@@ -197,7 +197,7 @@ async fn opening_a_group_again_takes_it_over() {
     let engine = bench.open(Limits::default());
     let topics = engine.topics("topics").unwrap();
     let mut first = topics.subscribe("t", "group").await.unwrap();
-    let message = Outgoing { payload: "m".into(), expires: None };
+    let message = Outgoing::new("m".into());
     topics.publish("t", vec![message]).await.unwrap();
     assert_eq!(first.receive(1).await.unwrap().len(), 1);
     let mut second = topics.subscribe("t", "group").await.unwrap();

@@ -259,6 +259,7 @@ impl TailBudget {
 }
 
 /// A message as it is handed out.
-pub(crate) fn received(position: u64, payload: bytes::Bytes, expires: u64) -> Received {
-    Received { position: Position(position), payload, expires: crate::clock::expiry(expires) }
+pub(crate) fn received(position: u64, payload: bytes::Bytes, expires: u64, key: &str) -> Received {
+    let key = (!key.is_empty()).then(|| key.into());
+    Received { position: Position(position), payload, expires: crate::clock::expiry(expires), key }
 }

@@ -10,6 +10,8 @@
 //! A message is never lost: without a dead-letter topic it is tried until it succeeds, is dropped by the
 //! subscriber, or expires.
 
+pub mod turns;
+
 use core::time::Duration;
 
 use crate::retry::Backoff;

@@ -1,6 +1,7 @@
 //! Performs what `policy::delivery` decides for one message: posts it, waits, gives it up.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use floodway_blocks::invoke::InvokeError;
@@ -50,6 +51,7 @@ pub(super) struct Letter {
 #[derive(Debug)]
 pub(super) struct Settled {
     pub(super) position: Position,
+    pub(super) key: Option<Arc<str>>,
     pub(super) settlement: Settlement,
 }
 
@@ -107,7 +109,7 @@ impl Post {
             let (app, topic, position) = (&*self.app.name, &self.topic, message.position.0);
             tracing::warn!(app, topic, position, ?reason, ?settlement, "a message was not consumed");
         }
-        Settled { position: message.position, settlement }
+        Settled { position: message.position, key: message.key.clone(), settlement }
     }
 
     fn letter(&self, message: &Received) -> Letter {

@@ -12,6 +12,7 @@ mod grpc;
 mod jobs;
 mod limits;
 mod locks;
+mod ordering;
 mod outbox;
 mod publishing;
 mod resilience;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Broken, Outcome, case, ensure, equal, unique};
-use crate::topics::{Outgoing, Received, Settlement, Subscription, Topics};
+use crate::topics::{KEY_MAX, Outgoing, Received, Settlement, Subscription, Topics};
 
 /// Runs all cases of the topics port. Panics with the name of the first that does not hold.
 pub async fn topics(topics: &dyn Topics) {
@@ -25,6 +25,7 @@ pub async fn topics(topics: &dyn Topics) {
     case("a_cancelled_receive_loses_nothing", cancelled(topics)).await;
     case("settling_twice_changes_nothing", twice(topics)).await;
     case("an_expiry_travels_with_the_message", expiry(topics)).await;
+    case("a_key_travels_with_the_message", key(topics)).await;
 }
 
 type Open = Box<dyn Subscription>;
@@ -33,7 +34,7 @@ type Open = Box<dyn Subscription>;
 const SILENCE: Duration = Duration::from_millis(200);
 
 fn message(text: impl AsRef<str>) -> Outgoing {
-    Outgoing { payload: Bytes::copy_from_slice(text.as_ref().as_bytes()), expires: None }
+    Outgoing::new(Bytes::copy_from_slice(text.as_ref().as_bytes()))
 }
 
 async fn publish(topics: &dyn Topics, topic: &str, texts: impl IntoIterator<Item = String>) -> Outcome {
@@ -246,4 +247,23 @@ async fn expiry(topics: &dyn Topics) -> Outcome {
     topics.publish(&topic, vec![outgoing, message("undated")]).await?;
     let found: Vec<_> = receive(&mut group, 2).await?.iter().map(|message| message.expires).collect();
     equal("the expiries", &found, &vec![Some(expires), None])
+}
+
+async fn key(topics: &dyn Topics) -> Outcome {
+    let (topic, dead) = (unique("topic"), unique("dead"));
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let mut letters = topics.subscribe(&dead, "group").await?;
+    let keyed = Outgoing { key: Some("order/1".into()), ..message("keyed") };
+    topics.publish(&topic, vec![keyed, message("free")]).await?;
+    let messages = receive(&mut group, 2).await?;
+    let keys: Vec<_> = messages.iter().map(|message| message.key.as_deref()).collect();
+    equal("the keys", &keys, &vec![Some("order/1"), None])?;
+    group.settle(messages[0].position, Settlement::DeadLetter { topic: dead.clone() }).await?;
+    let buried = receive(&mut letters, 1).await?;
+    equal("the dead letter's key", &buried[0].key.as_deref(), &Some("order/1"))?;
+    let long = Outgoing { key: Some("k".repeat(KEY_MAX + 1).into()), ..message("long") };
+    let refused = topics.publish(&topic, vec![message("with it"), long]).await;
+    ensure(refused.is_err(), "a key beyond the bound is taken")?;
+    group.settle(messages[1].position, Settlement::Done).await?;
+    is_silent(&mut group).await
 }

@@ -224,8 +224,10 @@ impl<'a> Plan<'a> {
         let position = Position(self.next());
         let expires = expiry_ms(message.expires);
         let (topics, name) = (topic.component.name.as_str(), topic.name.as_str());
-        self.frame.push(&Op::Message { topics, topic: name, expires, payload: &message.payload });
-        let received = Received { position, payload: message.payload, expires: message.expires };
+        let key = message.key.filter(|key| !key.is_empty());
+        let (of, payload) = (key.as_deref().unwrap_or_default(), &message.payload);
+        self.frame.push(&Op::Message { topics, topic: name, expires, key: of, payload });
+        let received = Received { position, payload: message.payload, expires: message.expires, key };
         self.effects.messages.push((Arc::clone(topic), received));
         self.needs(topic.component.durability);
     }

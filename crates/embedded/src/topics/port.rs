@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use floodway_blocks::topics::{Outgoing, Subscription, Topics};
+use floodway_blocks::topics::{KEY_MAX, Outgoing, Subscription, Topics};
 use floodway_blocks::{Failure, PortFuture};
 
 use super::subscription::OpenGroup;
@@ -55,7 +55,10 @@ fn check_sizes(core: &Shared, topic: &str, messages: &[Outgoing]) -> Result<(), 
     let limits = &core.limits;
     let total: usize = messages.iter().map(|message| message.payload.len()).sum();
     let largest = messages.iter().map(|message| message.payload.len()).max().unwrap_or(0);
-    let why = if largest > limits.value_bytes {
+    let longest_key = messages.iter().filter_map(|message| message.key.as_ref()).map(|key| key.len()).max();
+    let why = if longest_key > Some(KEY_MAX) {
+        format!("a message's key is longer than {KEY_MAX} B")
+    } else if largest > limits.value_bytes {
         format!("a message has {largest} B, more than the limit of {} B", limits.value_bytes)
     } else if total > limits.transaction_bytes {
         format!("the messages have {total} B, more than the limit of {} B", limits.transaction_bytes)

@@ -167,14 +167,14 @@ impl Collected<'_> {
     }
 
     fn take_op(&mut self, position: u64, op: &Op<'_>) {
-        let &Op::Message { topics, topic, expires, payload } = op else { return };
+        let &Op::Message { topics, topic, expires, key, payload } = op else { return };
         if position < self.wanted.from
             || position > self.wanted.upto
             || !is_of(&self.wanted.topic, topics, topic)
         {
             return;
         }
-        self.messages.push(received(position, Bytes::copy_from_slice(payload), expires));
+        self.messages.push(received(position, Bytes::copy_from_slice(payload), expires, key));
         self.bytes += payload.len();
         self.is_full = self.messages.len() >= self.wanted.most || self.bytes >= ANSWER_BYTES;
     }

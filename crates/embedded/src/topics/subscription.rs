@@ -128,7 +128,7 @@ impl OpenGroup {
             Recent::From(_) => self.find_in_log(topic, position).await?,
         };
         let found = found.filter(|message| message.position.0 == position);
-        let outgoing = found.map(|message| Outgoing { payload: message.payload, expires: message.expires });
+        let outgoing = found.map(|Received { payload, expires, key, .. }| Outgoing { payload, expires, key });
         outgoing.ok_or_else(|| {
             let why = "the log does not hold it any more".to_owned();
             refused(format!("find message {position} of topic {}", topic.name), why)

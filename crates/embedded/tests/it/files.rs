@@ -28,8 +28,7 @@ fn payload(number: usize) -> Bytes {
 async fn publish(engine: &Engine, topic: &str, numbers: std::ops::Range<usize>) {
     let topics = engine.topics("topics").unwrap();
     for number in numbers.step_by(50) {
-        let messages =
-            (number..number + 50).map(|number| Outgoing { payload: payload(number), expires: None });
+        let messages = (number..number + 50).map(|number| Outgoing::new(payload(number)));
         topics.publish(topic, messages.collect()).await.unwrap();
     }
 }

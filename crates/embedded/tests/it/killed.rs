@@ -205,7 +205,7 @@ async fn drain(engine: &Engine, said: &mut Said) {
 }
 
 fn message(text: String) -> Outgoing {
-    Outgoing { payload: text.into(), expires: None }
+    Outgoing::new(text.into())
 }
 
 async fn grant(locks: &dyn Locks, resource: &str) -> u64 {
