@@ -4,7 +4,7 @@ pub(crate) mod grpc;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use base64::DecodeError;
 use base64::Engine as _;
@@ -58,9 +58,12 @@ const OVERRIDES: [&str; 7] = ["id", "source", "type", "subject", "traceid", "tra
 pub(crate) fn message(draft: &Draft<'_>) -> Result<Outgoing, ApiError> {
     let ttl = path::ttl(draft.metadata)?;
     let expires = ttl.map(|ttl| clock::wall() + ttl);
-    let is_raw = path::is_on(draft.metadata, "rawPayload");
-    let payload = if is_raw { draft.payload.clone() } else { envelope(draft, ttl)? };
-    Ok(Outgoing { payload, expires, key: key(draft.metadata)? })
+    let key = key(draft.metadata)?;
+    if path::is_on(draft.metadata, "rawPayload") {
+        return Ok(Outgoing { payload: draft.payload.clone(), expires, key });
+    }
+    let fields = envelope(draft, expires)?;
+    Ok(Outgoing { expires: expires.or_else(|| expiration(&fields)), payload: encode(&fields), key })
 }
 
 /// Whose messages are taken one after another: metadata `partitionKey`, an empty one is none.
@@ -95,7 +98,7 @@ pub(crate) fn wrap_raw(payload: &[u8], topics: &str, topic: &str, source: &str) 
     encode(&fields)
 }
 
-fn envelope(draft: &Draft<'_>, ttl: Option<Duration>) -> Result<Bytes, ApiError> {
+fn envelope(draft: &Draft<'_>, expires: Option<SystemTime>) -> Result<Fields, ApiError> {
     let mut fields = if is_cloud_event(draft.content_type) { given(draft)? } else { made(draft) };
     set(&mut fields, "topic", draft.topic);
     set(&mut fields, "pubsubname", draft.topics);
@@ -114,10 +117,16 @@ fn envelope(draft: &Draft<'_>, ttl: Option<Duration>) -> Result<Bytes, ApiError>
         set_missing(&mut fields, "tracestate", || state.to_owned());
     }
     fill_gaps(&mut fields, draft.app);
-    if let Some(expires) = ttl.and_then(|ttl| clock::rfc3339(clock::wall() + ttl)) {
+    if let Some(expires) = expires.and_then(clock::rfc3339) {
         set(&mut fields, "expiration", &expires);
     }
-    Ok(encode(&fields))
+    Ok(fields)
+}
+
+/// When an envelope says itself that it expires, as one that is passed on may.
+fn expiration(fields: &Fields) -> Option<SystemTime> {
+    let text: String = serde_json::from_str(fields.get("expiration")?.get()).ok()?;
+    text.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
 }
 
 fn given(draft: &Draft<'_>) -> Result<Fields, ApiError> {
@@ -242,6 +251,27 @@ mod tests {
             made_of("x", "", &[("cloudevent.id", "mine"), ("cloudevent.type", "t"), ("ttlInSeconds", "9")]);
         assert_eq!((&event["id"], &event["type"]), (&json!("mine"), &json!("t")));
         assert!(event["expiration"].is_string());
+    }
+
+    #[test]
+    fn an_envelope_that_says_when_it_expires_does() {
+        let of = |payload: &'static str, metadata: &[(&str, &str)]| {
+            let metadata =
+                metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let (payload, content_type, trace) = (payload.into(), CLOUD_EVENT, Trace::default());
+            let (app, topics, topic) = ("order", "events", "orders");
+            message(&Draft { payload, content_type, app, topics, topic, metadata: &metadata, trace })
+                .expect("a message")
+                .expires
+        };
+        let moment: jiff::Timestamp = "2027-01-02T03:04:05Z".parse().expect("a time");
+        let given = r#"{"id":"1","expiration":"2027-01-02T04:04:05+01:00"}"#;
+        assert_eq!(of(given, &[]), Some(SystemTime::from(moment)));
+        assert!(
+            of(given, &[("ttlInSeconds", "9")]).is_some_and(|expires| expires < SystemTime::from(moment))
+        );
+        assert_eq!(of(r#"{"id":"1","expiration":"soon"}"#, &[]), None);
+        assert_eq!(of(r#"{"id":"1"}"#, &[]), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod bulk;
 mod perform;
 mod streams;
+mod watch;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::server::API_TOKEN;
 use crate::subscription;
 use perform::{Post, Settled};
 use streams::Streams;
+use watch::Roster;
 
 /// An app's answer to a delivery or a question is read up to this size.
 const ANSWER_MAX: usize = 1 << 20;
@@ -54,6 +56,7 @@ struct App {
     token: Option<HeaderValue>,
     clock: Clock,
     shutdown: CancellationToken,
+    roster: Rc<Roster>,
 }
 
 /// Shared by the subscriptions of an app that are being opened; its end says that all are.
@@ -69,7 +72,7 @@ impl Drop for Opening {
 }
 
 /// Delivers an app's messages until `shutdown`: waits until a replica is ready, asks what it subscribes
-/// to, and serves each subscription. One per app and node. Must run in a `LocalSet`.
+/// to, serves each subscription, and asks again when its replicas are others. One per app and node. Must run in a `LocalSet`.
 ///
 /// Messages that are under way when it ends, and not settled, come again.
 pub async fn deliver(
@@ -80,7 +83,15 @@ pub async fn deliver(
     shutdown: CancellationToken,
 ) {
     let token = token.and_then(|token| secret(&app, &token));
-    let app = App { name: app.into(), components, invoke, token, clock: Clock::start(), shutdown };
+    let app = App {
+        name: app.into(),
+        components,
+        invoke,
+        token,
+        clock: Clock::start(),
+        shutdown,
+        roster: Roster::new(),
+    };
     let streams = streams::serve(app.clone(), app.components.serve_streams(&app.name));
     tokio::join!(streams, app.deliver_by_routes());
 }
@@ -107,41 +118,6 @@ pub(crate) fn secret(app: &str, token: &str) -> Option<HeaderValue> {
 // === impl App ===
 
 impl App {
-    /// Asks it what it subscribes to, and serves that.
-    async fn deliver_by_routes(&self) {
-        let Some(subscriptions) = self.shutdown.run_until_cancelled(self.discover()).await else { return };
-        let subscriptions = subscription::with_declared(subscriptions, &self.components.declared);
-        self.components.remember(&self.name, subscriptions.clone());
-        let opening = Rc::new(Opening { app: self.clone() });
-        let mut tasks = JoinSet::new();
-        for subscription in subscriptions {
-            tasks.spawn_local(self.clone().serve(subscription, Rc::clone(&opening)));
-        }
-        drop(opening);
-        while let Some(ended) = tasks.join_next().await {
-            log_panic(ended);
-        }
-    }
-
-    /// Asks the app for its subscriptions until it answers.
-    async fn discover(&self) -> Vec<Subscription> {
-        let mut rng = Rng::new(0);
-        let mut failures = 0;
-        loop {
-            while !self.invoke.is_ready(&self.name) {
-                tokio::time::sleep(READY_PAUSE).await;
-            }
-            match self.ask().await {
-                Ok(subscriptions) => return subscriptions,
-                Err(why) => {
-                    failures += 1;
-                    tracing::warn!(app = &*self.name, why, "could not learn what an app subscribes to");
-                    tokio::time::sleep(ASK.wait(failures, &mut rng)).await;
-                }
-            }
-        }
-    }
-
     async fn ask(&self) -> Result<Vec<Subscription>, String> {
         let request = self.request("GET", "/dapr/subscribe", Bytes::new());
         let response = self.invoke.invoke(&self.name, request).await.map_err(|error| error.to_string())?;

@@ -70,6 +70,10 @@ pub trait Invoke: fmt::Debug {
     /// Whether a replica of the service takes requests now.
     fn is_ready(&self, service: &str) -> bool;
 
+    /// A number that differs when other replicas of the service take requests: what one of them said then
+    /// may not hold for those that are there now. Meaningless where none does.
+    fn roster(&self, service: &str) -> u64;
+
     /// Sends `request` to a replica of `service` and answers with its response head as soon as it is
     /// there; the body streams. The request's URI is path and query. Only a request that reached no
     /// replica is tried on another one.

@@ -41,6 +41,12 @@ impl Invoke for Caller {
         id.is_some_and(|id| worker.cluster.borrow().is_ready(id))
     }
 
+    fn roster(&self, service: &str) -> u64 {
+        let worker = self.generations.present();
+        worker.refresh();
+        worker.snapshot.service(service).map_or(0, |id| worker.cluster.borrow().roster(id))
+    }
+
     fn invoke<'a>(
         &'a self,
         service: &'a str,

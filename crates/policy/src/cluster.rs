@@ -197,6 +197,19 @@ impl Cluster {
         self.upstreams.get(usize::from(service.0)).is_some_and(|upstream| !upstream.near.ready.is_empty())
     }
 
+    /// A number that differs when other incarnations take requests: for whoever asked one of them something
+    /// that another may answer differently. O(endpoints).
+    pub fn roster(&self, service: ServiceId) -> u64 {
+        let ready = self.endpoints(service).iter().filter(|endpoint| endpoint.is_ready());
+        ready.fold(0, |sum, endpoint| {
+            let EndpointId { slot, incarnation, .. } = endpoint.member.id;
+            let place = (u64::from(slot) << 32 | u64::from(incarnation)).wrapping_add(1);
+            // Spread over all bits (the multiplier of Knuth's multiplicative hashing), so that sums differ.
+            let spread = place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            sum ^ spread ^ (spread >> 29)
+        })
+    }
+
     /// Looks an endpoint up; `None` once its incarnation is gone. O(1) while slots are dense, as the
     /// node hands them out.
     pub fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {

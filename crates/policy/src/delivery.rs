@@ -69,6 +69,18 @@ pub enum Outcome {
     Unreachable,
 }
 
+/// After a change among a subscriber's replicas, what they lack they may be about to have: so long.
+pub const SETTLING: Duration = Duration::from_secs(5);
+
+impl Outcome {
+    /// What it means that a subscriber had no route for a message (404), where its replicas last changed at
+    /// `changed`: while a new version is rolled out, replicas of the old one lack the routes of the new one,
+    /// and one that has just begun may not have all of its own.
+    pub fn of_missing_route(changed: Time, now: Time) -> Self {
+        if now.since(changed) < SETTLING { Self::Retry } else { Self::NotFound }
+    }
+}
+
 /// What the performer must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {

@@ -11,9 +11,12 @@ use serde_json::value::RawValue;
 
 use super::{Fields, essence_of, is_json};
 
-/// The envelope's fields; `None` where it is no JSON object. Data is bytes as they were published: JSON as it was
+/// Tells the app how often a message was tried, this time included.
+const ATTEMPT: &str = "deliveryattempt";
+
+/// The envelope's fields and the attempt; `None` where it is no JSON object. Data is bytes as they were published: JSON as it was
 /// written, a text without its quotes, or what base64 stood for.
-pub(crate) fn to_grpc(envelope: &[u8]) -> Option<TopicEventRequest> {
+pub(crate) fn to_grpc(envelope: &[u8], attempt: u32) -> Option<TopicEventRequest> {
     let mut fields: Fields = serde_json::from_slice(envelope).ok()?;
     let mut text = |name: &str| {
         let value = fields.remove(name)?;
@@ -33,7 +36,10 @@ pub(crate) fn to_grpc(envelope: &[u8]) -> Option<TopicEventRequest> {
     let written = fields.remove("data").map(|data| data_of(&data, &event.data_content_type));
     event.data = encoded.or(written).unwrap_or_default();
     let rest = fields.into_iter().map(|(name, value)| (name, extension(&value)));
-    event.extensions = Some(Struct { fields: rest.collect::<BTreeMap<_, _>>() });
+    let mut extensions: BTreeMap<_, _> = rest.collect();
+    let attempt = Value { kind: Some(Kind::NumberValue(attempt.into())) };
+    extensions.insert(ATTEMPT.to_owned(), attempt);
+    event.extensions = Some(Struct { fields: extensions });
     Some(event)
 }
 
@@ -73,7 +79,7 @@ mod tests {
     use super::*;
 
     fn data(envelope: &str) -> Vec<u8> {
-        to_grpc(envelope.as_bytes()).expect("an envelope").data
+        to_grpc(envelope.as_bytes(), 2).expect("an envelope").data
     }
 
     #[test]
@@ -89,12 +95,13 @@ mod tests {
     fn other_fields_are_extensions() {
         let envelope = r#"{"id":"1","source":"s","type":"t","specversion":"1.0","topic":"a","pubsubname":"p",
             "traceid":"x","n":2,"list":[true,null]}"#;
-        let event = to_grpc(envelope.as_bytes()).expect("an envelope");
+        let event = to_grpc(envelope.as_bytes(), 2).expect("an envelope");
         assert_eq!((&*event.id, &*event.source, &*event.r#type), ("1", "s", "t"));
         assert_eq!((&*event.topic, &*event.pubsub_name, &*event.spec_version), ("a", "p", "1.0"));
         let extensions = event.extensions.expect("some").fields;
-        assert_eq!(extensions.keys().collect::<Vec<_>>(), ["list", "n", "traceid"]);
+        assert_eq!(extensions.keys().collect::<Vec<_>>(), ["deliveryattempt", "list", "n", "traceid"]);
+        assert_eq!(extensions[ATTEMPT].kind, Some(Kind::NumberValue(2.0)));
         assert_eq!(extensions["n"].kind, Some(Kind::NumberValue(2.0)));
-        assert!(to_grpc(b"no envelope").is_none());
+        assert!(to_grpc(b"no envelope", 1).is_none());
     }
 }

@@ -82,12 +82,12 @@ struct Status {
     status: Option<String>,
 }
 
-/// What a whole request came to.
+/// What a request came to.
 #[derive(Debug)]
 pub(super) enum Came {
-    /// The app answered.
+    /// The app answered, and not with 404.
     Answer(StatusCode, Bytes),
-    /// It did not; the same for all.
+    /// It said nothing of the messages: the same for all.
     Nothing(Outcome),
 }
 
@@ -191,7 +191,6 @@ fn tell(waiting: Vec<Waiting>, came: Came) {
 fn outcomes(came: Came) -> impl Fn(&str) -> Outcome {
     let (all, answer) = match came {
         Came::Nothing(outcome) => (Some(outcome), Answer::default()),
-        Came::Answer(StatusCode::NOT_FOUND, _) => (Some(Outcome::NotFound), Answer::default()),
         Came::Answer(status, _) if !status.is_success() => (Some(Outcome::Failed), Answer::default()),
         Came::Answer(_, body) => (None, serde_json::from_slice(&body).unwrap_or_default()),
     };
@@ -221,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_entry_without_a_status_comes_again() {
-        use Outcome::{Drop, Failed, NotFound, Retry, Success, Unreachable};
+        use Outcome::{Drop, Failed, Retry, Success, Unreachable};
         let body = r#"{"statuses":[{"entryId":"1","status":"SUCCESS"},{"entryID":"2","status":"DROP"}]}"#;
         assert_eq!(of(200, body), [Success, Drop, Retry]);
         let body =
@@ -230,7 +229,6 @@ mod tests {
         for body in ["", "null", "no json", "{}", r#"{"status":"SUCCESS"}"#] {
             assert_eq!(of(200, body), [Retry; 3], "{body}");
         }
-        assert_eq!(of(404, ""), [NotFound; 3]);
         assert_eq!(of(500, r#"{"statuses":[{"entryId":"1","status":"SUCCESS"}]}"#), [Failed; 3]);
         assert_eq!(["1"].map(outcomes(Came::Nothing(Unreachable))), [Unreachable]);
     }

@@ -141,7 +141,7 @@ impl Post {
                 batches.deliver((path, letter, attempt), to, &self.app.shutdown, send).await
             }
             (Reach::Streams(streams), _, _) => {
-                let Some(event) = to_grpc(&letter.envelope) else {
+                let Some(event) = to_grpc(&letter.envelope, attempt) else {
                     tracing::warn!(topic = self.topic, "a message that is no envelope cannot be sent");
                     return Outcome::Failed;
                 };
@@ -189,6 +189,9 @@ impl Post {
     /// long to be a status is none.
     fn came(&self, status: StatusCode, body: Result<Bytes, ReadError>) -> Came {
         match body {
+            _ if status == StatusCode::NOT_FOUND => {
+                Came::Nothing(Outcome::of_missing_route(self.app.roster.changed(), self.app.clock.now()))
+            }
             Ok(body) => Came::Answer(status, body),
             Err(error @ ReadError::Broken(_)) if status.is_success() => {
                 tracing::debug!(%error, topic = self.topic, "a delivery failed");
@@ -202,9 +205,6 @@ impl Post {
 /// What an app's answer means: any success without a status it knows is a success, but a status that is
 /// not known wants the message again.
 fn outcome(status: StatusCode, body: &[u8]) -> Outcome {
-    if status == StatusCode::NOT_FOUND {
-        return Outcome::NotFound;
-    }
     if !status.is_success() {
         return Outcome::Failed;
     }
@@ -239,7 +239,6 @@ mod tests {
         assert_eq!(of(200, r#"{"Status":"RETRY"}"#), Outcome::Retry);
         assert_eq!(of(200, r#"{"status":"WHAT"}"#), Outcome::Retry);
         assert_eq!(of(204, r#"{"status":"DROP"}"#), Outcome::Drop);
-        assert_eq!(of(404, ""), Outcome::NotFound);
         assert_eq!(of(500, r#"{"status":"SUCCESS"}"#), Outcome::Failed);
     }
 }

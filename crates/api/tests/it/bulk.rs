@@ -115,7 +115,7 @@ fn an_answer_without_statuses_brings_all_again_and_then_to_the_dead_letters() {
 }
 
 #[test]
-fn drops_and_missing_routes_go_to_the_dead_letters_at_once() {
+fn what_has_no_route_goes_to_the_dead_letters() {
     let app = app(
         &json!({"routes": {"rules": [{"match": "event.data == 'gone'", "path": "/gone"}]}, "route": null}),
         |seen| match seen.head.uri.path() {
@@ -127,7 +127,8 @@ fn drops_and_missing_routes_go_to_the_dead_letters_at_once() {
     publish(&api, "a", r#""gone""#);
     publish(&api, "a", r#""unmatched""#);
     eventually_blocking(PATIENCE, "the dead letters", || messages(&app, "/dead").len() == 2);
-    assert_eq!(messages(&app, "/gone").len(), 1);
+    // While its replicas are new, what is missing may yet come: until the attempts are over.
+    assert_eq!(messages(&app, "/gone").len(), 3);
 }
 
 #[test]

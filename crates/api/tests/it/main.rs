@@ -16,6 +16,7 @@ mod ordering;
 mod outbox;
 mod publishing;
 mod resilience;
+mod rollout;
 mod routing;
 mod secrets;
 mod server;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) struct Api {
     pub(crate) address: SocketAddr,
     /// Of the same app, by gRPC.
     pub(crate) grpc: SocketAddr,
+    /// Of the replicas that are there; another number stands for others.
+    pub(crate) roster: Arc<AtomicU64>,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
     pub(crate) folder: tempfile::TempDir,
@@ -90,10 +93,11 @@ fn start(
     let (grpc_listener, grpc) = listen();
     let shutdown = CancellationToken::new();
     outside(folder.path());
+    let roster = Arc::new(AtomicU64::new(1));
     let apps: BTreeMap<String, SocketAddr> =
         apps.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
     let run = {
-        let (shutdown, data) = (shutdown.clone(), folder.path().to_owned());
+        let (shutdown, data, roster) = (shutdown.clone(), folder.path().to_owned(), Arc::clone(&roster));
         let (dead_letter, mail) = (dead_letter.map(str::to_owned), mail.map(str::to_owned));
         move || {
             let engine = engine(&data);
@@ -106,7 +110,7 @@ fn start(
             let components = Arc::new(components);
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.expect("a runtime").block_on(async move {
-                let invoke: Rc<dyn Invoke> = Rc::new(Apps(apps.clone()));
+                let invoke: Rc<dyn Invoke> = Rc::new(Apps { addresses: apps.clone(), roster });
                 let mut tasks = JoinSet::new();
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 let grpc_listener = TcpListener::from_std(grpc_listener).expect("a listener");
@@ -140,7 +144,7 @@ fn start(
             engine.close().expect("a clean end");
         }
     };
-    Api { address, grpc, shutdown, thread: Some(thread::spawn(run)), folder }
+    Api { address, grpc, roster, shutdown, thread: Some(thread::spawn(run)), folder }
 }
 
 fn listen() -> (std::net::TcpListener, SocketAddr) {
@@ -253,15 +257,22 @@ pub(crate) fn is_rich(answer: &Answer) -> bool {
 
 /// Calls apps at fixed addresses, a connection per call.
 #[derive(Debug)]
-struct Apps(BTreeMap<String, SocketAddr>);
+struct Apps {
+    addresses: BTreeMap<String, SocketAddr>,
+    roster: Arc<AtomicU64>,
+}
 
 impl Invoke for Apps {
     fn knows(&self, service: &str) -> bool {
-        self.0.contains_key(service)
+        self.addresses.contains_key(service)
     }
 
     fn is_ready(&self, service: &str) -> bool {
         self.knows(service)
+    }
+
+    fn roster(&self, _service: &str) -> u64 {
+        self.roster.load(Ordering::Relaxed)
     }
 
     fn invoke<'a>(
@@ -271,8 +282,10 @@ impl Invoke for Apps {
     ) -> LocalFuture<'a, Result<Response<Body>, InvokeError>> {
         Box::pin(async move {
             let named = || service.to_owned();
-            let address =
-                self.0.get(service).ok_or_else(|| InvokeError::UnknownService { service: named() })?;
+            let address = self
+                .addresses
+                .get(service)
+                .ok_or_else(|| InvokeError::UnknownService { service: named() })?;
             let unreachable = |detail| InvokeError::Unreachable { service: named(), detail };
             let stream = TcpStream::connect(address).await.map_err(|error| unreachable(error.to_string()))?;
             let broken =

@@ -90,6 +90,32 @@ impl World {
 }
 
 #[test]
+fn the_roster_differs_when_other_incarnations_are_ready() {
+    use EndpointState::{Draining, Ready, Starting};
+    let roster = |members: &[(EndpointState, u32)]| {
+        let states: Vec<_> = members.iter().map(|(state, _)| *state).collect();
+        let mut membership = membership(&states);
+        for (member, (_, incarnation)) in membership.services[0].iter_mut().zip(members) {
+            member.id.incarnation = *incarnation;
+        }
+        let mut world = World::new(0, |_| {});
+        world.cluster.apply(&membership, Time::ZERO);
+        world.cluster.roster(SERVICE)
+    };
+    let both = roster(&[(Ready, 0), (Ready, 0)]);
+    assert_eq!(both, roster(&[(Ready, 0), (Ready, 0)]));
+    let others = [
+        roster(&[(Ready, 0), (Ready, 1)]),
+        roster(&[(Ready, 1), (Ready, 0)]),
+        roster(&[(Ready, 1), (Ready, 1)]),
+        roster(&[(Ready, 0), (Starting, 1)]),
+        roster(&[(Draining, 0), (Draining, 0)]),
+    ];
+    assert!(others.iter().all(|other| *other != both), "{others:?} {both}");
+    assert_eq!(others[3], roster(&[(Ready, 0)]), "those that begin do not count");
+}
+
+#[test]
 fn an_endpoint_that_fails_is_left_out_and_comes_back() {
     let mut world = World::with_outliers(3);
     let first_fails = |slot| if slot == 0 { Outcome::Failed } else { QUICK };

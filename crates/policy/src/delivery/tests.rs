@@ -114,6 +114,15 @@ fn expires_while_it_waits() {
     assert!(story.ends_with("DeadLetter(Expired)\n"), "{story}");
 }
 
+#[test]
+fn a_route_that_is_missing_while_replicas_change_is_asked_for_again() {
+    let changed = Time::ZERO.after(Duration::from_mins(1));
+    let of = |after| Outcome::of_missing_route(changed, changed.after(after));
+    assert_eq!(of(Duration::ZERO), Retry);
+    assert_eq!(of(super::SETTLING.checked_sub(Duration::from_nanos(1)).unwrap()), Retry);
+    assert_eq!(of(super::SETTLING), NotFound);
+}
+
 proptest! {
     #[test]
     fn ends_only_for_a_good_reason(
