@@ -13,11 +13,13 @@ use floodway_blocks::secrets::Secrets;
 use floodway_blocks::state::Store;
 use floodway_blocks::subscription::Subscription;
 use floodway_blocks::topics::Topics;
+use floodway_policy::operation::OperationPolicy;
 use floodway_policy::snapshot::{TargetName, TargetPolicy, TopicsPolicy};
 use tokio::sync::{mpsc, watch};
 
 use crate::bindings::cron::CronBinding;
 use crate::resilience::Ward;
+use crate::resilience::inbound::Inbound;
 use crate::resilience::ports::Guarded;
 use crate::streams::{self, NewStream};
 
@@ -47,6 +49,10 @@ pub struct Components {
     pub declared: Vec<DeclaredSubscription>,
     /// What stands before services that this app calls.
     calls: BTreeMap<String, Arc<Ward>>,
+    /// What stands before this app, by the topics that bring it messages.
+    deliveries: BTreeMap<String, Arc<Inbound>>,
+    /// The same by the bindings that tell it of something.
+    events: BTreeMap<String, Arc<Ward>>,
     said: Arc<Said>,
 }
 
@@ -151,7 +157,8 @@ impl Components {
         let is_for = |it: &&TargetPolicy| it.services.is_empty() || it.services.iter().any(|it| it == app);
         let ward = |target: &TargetName, name: &str| {
             let found = targets.iter().filter(is_for).find(|it| it.target == *target)?;
-            Some(Arc::new(Ward::new(name, found.policy.clone(), seed())))
+            let is_one = found.policy != OperationPolicy::default();
+            is_one.then(|| Arc::new(Ward::new(name, found.policy.clone(), seed())))
         };
         let outbound =
             |section: &'static str, name: &String| ward(&TargetName::Outbound(section, name.clone()), name);
@@ -160,7 +167,14 @@ impl Components {
                 component.store = Arc::new(Guarded::new(Arc::clone(&component.store), ward));
             }
         }
+        let inbound = |section: &'static str, name: &String| {
+            targets.iter().filter(is_for).find(|it| it.target == TargetName::Inbound(section, name.clone()))
+        };
         for (name, component) in &mut self.topics {
+            if let Some(TargetPolicy { policy, .. }) = inbound("topics", name) {
+                component.policy.delivery = component.policy.delivery.under(policy);
+                self.deliveries.insert(name.clone(), Arc::new(Inbound::new(name, policy, seed())));
+            }
             if let Some(ward) = outbound("topics", name) {
                 component.topics = Arc::new(Guarded::new(Arc::clone(&component.topics), ward));
             }
@@ -185,6 +199,11 @@ impl Components {
                 *binding = Arc::new(Guarded::new(Arc::clone(binding), ward));
             }
         }
+        for CronBinding { name, .. } in &self.cron {
+            if let Some(ward) = ward(&TargetName::Inbound("bindings", name.clone()), name) {
+                self.events.insert(name.clone(), ward);
+            }
+        }
         for target in &targets {
             if let TargetName::Service(name) = &target.target
                 && let Some(ward) = ward(&target.target, name)
@@ -192,6 +211,16 @@ impl Components {
                 self.calls.entry(name.clone()).or_insert(ward);
             }
         }
+    }
+
+    /// What stands before the app where these topics bring it messages, if anything does.
+    pub(crate) fn inbound(&self, topics: &str) -> Option<&Arc<Inbound>> {
+        self.deliveries.get(topics)
+    }
+
+    /// What stands before the app where this binding tells it of something, if anything does.
+    pub(crate) fn event_ward(&self, binding: &str) -> Option<&Arc<Ward>> {
+        self.events.get(binding)
     }
 
     /// What stands before a service that the app calls, if anything does.

@@ -8,6 +8,7 @@
 //! this stands on its way.
 
 pub(crate) mod calls;
+pub(crate) mod inbound;
 pub(crate) mod ports;
 mod replay;
 

@@ -14,6 +14,7 @@ pub mod turns;
 
 use core::time::Duration;
 
+use crate::operation::{OperationPolicy, OperationRetry};
 use crate::retry::Backoff;
 use crate::rng::Rng;
 use crate::time::Time;
@@ -35,6 +36,21 @@ impl Default for DeliveryPolicy {
             attempts: 5,
             backoff: Backoff { initial: Duration::from_millis(500), max: Duration::from_secs(30) },
             timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl DeliveryPolicy {
+    /// The same, but for what a policy for all that comes in this way says.
+    #[must_use]
+    pub fn under(self, inbound: &OperationPolicy) -> Self {
+        let timeout = inbound.timeout.unwrap_or(self.timeout);
+        match &inbound.retry {
+            Some(OperationRetry { max, backoff, .. }) => {
+                let attempts = max.map_or(u32::MAX, |max| max.saturating_add(1));
+                Self { attempts, backoff: *backoff, timeout }
+            }
+            None => Self { timeout, ..self },
         }
     }
 }
@@ -65,8 +81,12 @@ pub enum Outcome {
     Unmatched,
     /// An error answer, a broken connection or no answer in time.
     Failed,
+    /// An answer after which no other attempt helps.
+    Final,
     /// No replica took it: nothing was tried, so it does not count as an attempt.
     Unreachable,
+    /// The subscriber fails, and is left alone for so long: nothing was tried.
+    LeftAlone(Duration),
 }
 
 /// After a change among a subscriber's replicas, what they lack they may be about to have: so long.
@@ -144,11 +164,17 @@ impl Delivery {
             Event::Answered(Outcome::Drop) => self.give_up(Reason::Dropped),
             Event::Answered(Outcome::NotFound) => self.give_up(Reason::NotFound),
             Event::Answered(Outcome::Unmatched) => self.give_up(Reason::Unmatched),
-            Event::Answered(Outcome::Retry | Outcome::Failed) => self.fail(now, rng),
+            Event::Answered(Outcome::Final) if self.has_dead_letter => self.give_up(Reason::Exhausted),
+            Event::Answered(Outcome::Retry | Outcome::Failed | Outcome::Final) => self.fail(now, rng),
             Event::Answered(Outcome::Unreachable) => {
                 self.attempts = self.attempts.saturating_sub(1);
                 self.unreachable = self.unreachable.saturating_add(1);
                 self.wait(UNREACHABLE.wait(self.unreachable, rng), now)
+            }
+            Event::Answered(Outcome::LeftAlone(time)) => {
+                self.attempts = self.attempts.saturating_sub(1);
+                // A half-open breaker that waits for another's answer names no time.
+                self.wait(time.max(UNREACHABLE.initial), now)
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Dapr's documents: what a folder of components and subscriptions adds to a system.
 //!
 //! ```text
-//! folder ─▶ files ─▶ documents ─▶ held against their shape ─▶ components, subscriptions ─▶ the system
+//! folder ─▶ files ─▶ documents, in turns ─▶ held against their shape ─▶ components, subscriptions … ─▶ the system
 //! ```
+//! Turns, as documents name what others bring: secrets first, then topics, other components, what is said of them.
 //! What is read is honoured; what is known but not served, and what is unknown, is a mistake at its line.
 
 mod component;
 mod emit;
+mod resiliency;
 mod shape;
 mod subscription;
 
@@ -14,7 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use floodway_blocks::EngineDescription;
+use floodway_policy::snapshot::TargetPolicy;
 
+use self::resiliency::{RESILIENCY, Rank};
 use self::shape::{COMPONENT, SUBSCRIPTION_V1, SUBSCRIPTION_V2};
 use crate::check;
 use crate::code::Code;
@@ -40,14 +44,21 @@ struct Found {
     bindings: Vec<Component>,
     scopes: Vec<Scope>,
     subscriptions: Vec<DaprSubscription>,
-    /// Components by section and name, with the place of the name.
-    names: Vec<(&'static str, String)>,
+    targets: Vec<(Rank, TargetPolicy)>,
 }
 
-const KINDS: [&str; 2] = ["Component", "Subscription"];
+const KINDS: [&str; 3] = ["Component", "Subscription", "Resiliency"];
 /// Of Dapr, and not served.
-const OTHER_KINDS: [&str; 5] =
-    ["Configuration", "Resiliency", "HTTPEndpoint", "WorkflowAccessPolicy", "MCPServer"];
+const OTHER_KINDS: [&str; 4] = ["Configuration", "HTTPEndpoint", "WorkflowAccessPolicy", "MCPServer"];
+
+/// A file, with what is wrong with it.
+#[derive(Debug)]
+struct Documents {
+    file: String,
+    text: String,
+    nodes: Vec<Node>,
+    mistakes: Vec<Mistake>,
+}
 
 /// Adds what the YAML files in these folders say. All mistakes are gathered, file by file.
 pub fn add_resources(
@@ -56,17 +67,16 @@ pub fn add_resources(
     env: &dyn Fn(&str) -> Option<String>,
     catalogue: &[EngineDescription],
 ) -> Result<(), Vec<Mistakes>> {
-    let mut wrong = Vec::new();
+    let (mut wrong, mut documents) = (Vec::new(), Vec::new());
     for folder in folders {
         match files(folder) {
-            Ok(files) => {
-                for file in files {
-                    add_file(system, &file, Surroundings { env, catalogue }, &mut wrong);
-                }
-            }
+            Ok(files) => documents.extend(files.iter().map(|file| Documents::read(file))),
             Err(mistakes) => wrong.push(*mistakes),
         }
     }
+    add_documents(system, &mut documents, Surroundings { env, catalogue });
+    let wrong_files = documents.into_iter().filter(|it| !it.mistakes.is_empty());
+    wrong.extend(wrong_files.map(|it| Mistakes::new(&it.file, &it.text, it.mistakes)));
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
@@ -89,32 +99,80 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Box<Mistakes>> {
     Ok(files)
 }
 
-fn add_file(system: &mut System, file: &Path, with: Surroundings<'_>, wrong: &mut Vec<Mistakes>) {
-    let name = file.to_string_lossy();
-    let text = match read_text(file) {
-        Ok(text) => text,
-        Err(mistake) => return wrong.push(Mistakes::new(&name, "", vec![*mistake])),
+/// Each document in its turn, and within it by files.
+fn add_documents(system: &mut System, documents: &mut [Documents], with: Surroundings<'_>) {
+    let mut targets = Vec::new();
+    for turn in 0..=LAST_TURN {
+        for Documents { nodes, mistakes, .. } in &mut *documents {
+            for node in nodes.iter().filter(|node| turn_of(node) == turn) {
+                let mut found = Found::default();
+                Reader { system, with, found: &mut found, mistakes }.document(node);
+                targets.extend(found.add_to(system));
+            }
+        }
+    }
+    targets.sort_by_key(|(rank, _)| *rank);
+    system.targets.extend(targets.into_iter().map(|(_, target)| target));
+}
+
+const LAST_TURN: u8 = 4;
+
+/// What is named by others comes before them.
+fn turn_of(node: &Node) -> u8 {
+    let text = |node: &Node, key| match node.entry(key).map(|entry| &entry.value.content) {
+        Some(Content::Scalar(Scalar { text, .. })) => text.clone(),
+        _ => String::new(),
     };
-    let mut mistakes = Vec::new();
-    add_text(system, &text, with, &mut mistakes);
-    if !mistakes.is_empty() {
-        wrong.push(Mistakes::new(&name, &text, mistakes));
+    match text(node, "kind").as_str() {
+        "Component" => {
+            let kind = node.entry("spec").map(|entry| text(&entry.value, "type")).unwrap_or_default();
+            match kind.split('.').next() {
+                Some("secretstores") => 0,
+                Some("pubsub") => 1,
+                _ => 2,
+            }
+        }
+        "Resiliency" | "Configuration" => LAST_TURN,
+        _ => 3,
     }
 }
 
-fn add_text(system: &mut System, text: &str, with: Surroundings<'_>, mistakes: &mut Vec<Mistake>) {
-    let documents = tree::read_documents(text, mistakes);
-    let mut found = Found::default();
-    for document in documents.iter().filter(|document| !document.is_null()) {
-        Reader { system, with, found: &mut found, mistakes }.document(document);
+// === impl Documents ===
+
+impl Documents {
+    fn read(file: &Path) -> Self {
+        let name = file.to_string_lossy();
+        match read_text(file) {
+            Ok(text) => Self::parse(&name, text),
+            Err(mistake) => {
+                let (file, text) = (name.into_owned(), String::new());
+                Self { file, text, nodes: Vec::new(), mistakes: vec![*mistake] }
+            }
+        }
     }
-    let Found { stores, topics, secrets, bindings, scopes, subscriptions, names: _ } = found;
-    system.stores.extend(stores);
-    system.topics.extend(topics);
-    system.secrets.extend(secrets);
-    system.bindings.extend(bindings);
-    system.scopes.extend(scopes);
-    system.subscriptions.extend(subscriptions);
+
+    fn parse(file: &str, text: String) -> Self {
+        let mut mistakes = Vec::new();
+        let mut nodes = tree::read_documents(&text, &mut mistakes);
+        nodes.retain(|node| !node.is_null());
+        Self { file: file.to_owned(), text, nodes, mistakes }
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    /// All but how targets are tried, which has an order of its own.
+    fn add_to(self, system: &mut System) -> Vec<(Rank, TargetPolicy)> {
+        let Self { stores, topics, secrets, bindings, scopes, subscriptions, targets } = self;
+        system.stores.extend(stores);
+        system.topics.extend(topics);
+        system.secrets.extend(secrets);
+        system.bindings.extend(bindings);
+        system.scopes.extend(scopes);
+        system.subscriptions.extend(subscriptions);
+        targets
+    }
 }
 
 /// Reads the documents of one file.
@@ -142,9 +200,13 @@ impl Reader<'_> {
                 let fields = check::object(node, &SUBSCRIPTION_V2, self.mistakes);
                 self.subscription(&fields);
             }
+            ("Resiliency", "dapr.io/v1alpha1") => {
+                let fields = check::object(node, &RESILIENCY, self.mistakes);
+                self.resiliency(&fields);
+            }
             (known, _) if KINDS.contains(&known) => {
                 let versions = ["dapr.io/v1alpha1", "dapr.io/v2alpha1"];
-                let versions = versions.into_iter().take(if known == "Component" { 1 } else { 2 });
+                let versions = versions.into_iter().take(if known == "Subscription" { 2 } else { 1 });
                 let message = format!("unknown version `{version}` of a {known}");
                 self.wrong(Mistake::at(at, Code::UnknownWord, message).one_of(&version, versions));
             }
@@ -202,9 +264,13 @@ impl Reader<'_> {
     }
 
     fn expect_service(&mut self, app: &str, value: &Value) {
+        self.expect_service_at(app, value.span);
+    }
+
+    fn expect_service_at(&mut self, app: &str, span: Span) {
         let services = &self.system.services;
         if services.iter().all(|service| service.name != app) {
-            let mistake = Mistake::at(value.span, Code::UnknownName, format!("there is no service `{app}`"));
+            let mistake = Mistake::at(span, Code::UnknownName, format!("there is no service `{app}`"));
             self.wrong(mistake.one_of(app, services.iter().map(|service| service.name.as_str())));
         }
     }

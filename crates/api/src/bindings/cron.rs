@@ -9,6 +9,7 @@ use bytes::Bytes;
 use floodway_blocks::invoke::Invoke;
 use floodway_policy::Rng;
 use floodway_policy::calendar::{Moment, Zone};
+use floodway_policy::operation::{Answer, Event, Failed};
 use floodway_policy::retry::Backoff;
 use floodway_policy::schedule::Schedule;
 use http::header::{HeaderName, HeaderValue};
@@ -20,6 +21,7 @@ use crate::clock;
 use crate::components::Components;
 use crate::listen::log_panic;
 use crate::path;
+use crate::resilience::Ward;
 use crate::to_app::{Tell, TellError, ToApp};
 use crate::zone::zone;
 
@@ -60,9 +62,10 @@ pub async fn run_cron(
             tracing::error!(name, zone, "there is no such time zone: the binding is not served");
             continue;
         };
+        let ward = components.event_ward(&binding.name).cloned();
         let (app, binding, shutdown) = (app.clone(), binding.clone(), shutdown.clone());
         tasks.spawn_local(async move {
-            shutdown.run_until_cancelled(serve(app, binding, zone)).await;
+            shutdown.run_until_cancelled(serve(app, binding, zone, ward)).await;
         });
     }
     while let Some(ended) = tasks.join_next().await {
@@ -70,7 +73,7 @@ pub async fn run_cron(
     }
 }
 
-async fn serve(app: ToApp, binding: CronBinding, zone: Box<dyn Zone>) {
+async fn serve(app: ToApp, binding: CronBinding, zone: Box<dyn Zone>, ward: Option<Arc<Ward>>) {
     let path = path_of(&binding);
     if !wants(&app, &path).await {
         return;
@@ -79,7 +82,7 @@ async fn serve(app: ToApp, binding: CronBinding, zone: Box<dyn Zone>) {
     let mut last = clock::moment();
     while let Some(next) = binding.schedule.next(last, last.max(clock::moment()), &*zone) {
         wait_until(next).await;
-        tell(&app, &binding, &path).await;
+        tell(&app, &binding, &path, ward.as_deref()).await;
         last = next;
     }
 }
@@ -130,7 +133,7 @@ async fn wait_until(moment: Moment) {
     }
 }
 
-async fn tell(app: &ToApp, binding: &CronBinding, path: &str) {
+async fn tell(app: &ToApp, binding: &CronBinding, path: &str, ward: Option<&Ward>) {
     let mut tell = Tell::post(path.to_owned(), Bytes::new());
     let zone = binding.schedule.zone().unwrap_or("UTC");
     let now = clock::rfc3339(clock::wall()).unwrap_or_default();
@@ -140,7 +143,15 @@ async fn tell(app: &ToApp, binding: &CronBinding, path: &str) {
         }
     }
     let name = &binding.name;
-    match app.tell(tell, ANSWER_MAX).await {
+    let told = match ward {
+        Some(ward) => ward.run(|| app.tell(tell.clone(), ANSWER_MAX), judge).await,
+        None => Ok(app.tell(tell, ANSWER_MAX).await),
+    };
+    let told = match told {
+        Ok(told) => told,
+        Err(why) => return tracing::warn!(app = &*app.name, name, ?why, "a binding's event was not taken"),
+    };
+    match told {
         Ok(status) if status.is_success() => {}
         Ok(status) => {
             tracing::warn!(
@@ -155,4 +166,15 @@ async fn tell(app: &ToApp, binding: &CronBinding, path: &str) {
         }
         Err(error) => tracing::warn!(%error, app = &*app.name, name, "a binding's event did not arrive"),
     }
+}
+
+/// What a try came to, for the policy of the binding.
+fn judge(told: Option<&Result<StatusCode, TellError>>) -> Event {
+    let answer = match told {
+        Some(Ok(status)) if status.is_success() => return Event::Succeeded,
+        Some(Ok(status)) => Answer::Http(status.as_u16()),
+        Some(Err(TellError::Unreachable(_))) => Answer::Unreached,
+        Some(Err(TellError::Failed(_))) | None => Answer::None,
+    };
+    Event::Failed(Failed { answer, repeatable: true })
 }

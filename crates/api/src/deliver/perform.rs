@@ -17,6 +17,7 @@ use super::bulk::{Batches, Came};
 use super::{App, Reach, ReadError, read};
 use crate::cloud_event::{self, grpc::to_grpc};
 use crate::components::TopicsComponent;
+use crate::resilience::inbound::Inbound;
 
 /// Tells the app how often this message was tried, this time included; an addition to Dapr's API.
 pub(super) const ATTEMPT: &str = "dapr-delivery-attempt";
@@ -34,6 +35,8 @@ pub(super) struct Post {
     policy: DeliveryPolicy,
     /// Where several messages go in one request.
     batches: Option<Batches>,
+    /// What stands before the app.
+    inbound: Option<Arc<Inbound>>,
 }
 
 /// A message as it goes to the app.
@@ -75,8 +78,19 @@ impl Post {
         let dead_letter = dead_letter.or_else(|| policy.dead_letter.clone());
         // A message in the dead-letter topic that is given up again must not go round in a circle.
         let dead_letter = dead_letter.filter(|dead_letter| *dead_letter != topic);
+        let inbound = app.components.inbound(&topics).cloned();
         let batches = bulk.map(|bulk| Batches::new(bulk, policy.in_flight_max));
-        Self { app: app.clone(), topics, topic, reach, is_raw, dead_letter, policy: policy.delivery, batches }
+        Self {
+            app: app.clone(),
+            topics,
+            topic,
+            reach,
+            is_raw,
+            dead_letter,
+            policy: policy.delivery,
+            batches,
+            inbound,
+        }
     }
 
     /// Delivers a message until it is over; `None` when the node ends first.
@@ -181,8 +195,18 @@ impl Post {
                 }
             }
         };
-        let answered = tokio::time::timeout(self.policy.timeout, whole).await;
-        answered.unwrap_or(Came::Nothing(Outcome::Failed))
+        let whole = async {
+            let answered = tokio::time::timeout(self.policy.timeout, whole).await;
+            answered.unwrap_or(Came::Nothing(Outcome::Failed))
+        };
+        let Some(inbound) = &self.inbound else { return whole.await };
+        match inbound.deliver(whole, is_well).await {
+            Ok(Came::Answer(status, _)) if is_failure(status) && !inbound.retries(status) => {
+                Came::Nothing(Outcome::Final)
+            }
+            Ok(came) => came,
+            Err(left) => Came::Nothing(Outcome::LeftAlone(left)),
+        }
     }
 
     /// A success that breaks off may have meant something else: the message comes again. One that is too
@@ -200,6 +224,16 @@ impl Post {
             Err(ReadError::TooLong | ReadError::Broken(_)) => Came::Answer(status, Bytes::new()),
         }
     }
+}
+
+/// Whether the app does what it should, whatever it thinks of a message.
+fn is_well(came: &Came) -> bool {
+    matches!(came, Came::Answer(status, _) if !is_failure(*status))
+}
+
+/// A missing route is the subscription's fault, not the app's.
+fn is_failure(status: StatusCode) -> bool {
+    !status.is_success() && status != StatusCode::NOT_FOUND
 }
 
 /// What an app's answer means: any success without a status it knows is a success, but a status that is

@@ -6,7 +6,10 @@ use crate::support::{Api, PATIENCE, api_for, api_with};
 
 /// An app that subscribes to these topics of `events`, each at the route of its name, and answers messages
 /// by `script`.
-fn app(topics: &'static [&'static str], script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Upstream {
+pub(crate) fn app(
+    topics: &'static [&'static str],
+    script: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+) -> Upstream {
     Upstream::start(move |seen| {
         if seen.head.uri.path() != "/dapr/subscribe" {
             return script(seen);

@@ -1,8 +1,8 @@
 //! Calls that fail, callees that are left alone, and what retries may add.
 #![expect(clippy::disallowed_methods, reason = "what takes too long is measured")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use floodway_kit::{Reply, Upstream, eventually_blocking};
@@ -12,6 +12,7 @@ use floodway_policy::operation::{Codes, OperationPolicy, OperationRetry, Retried
 use floodway_policy::retry::Backoff;
 use floodway_policy::snapshot::{TargetName, TargetPolicy};
 
+use crate::deliveries::{app, publish, wait_for};
 use crate::grpc::{call, talk};
 use crate::support::{Api, PATIENCE, api_guarded, error_of};
 
@@ -171,4 +172,53 @@ fn a_component_is_asked_by_its_policy() {
     let answer = api.send("POST", "/v1.0/bindings/mail", r#"{"operation":"create","data":"x"}"#);
     assert_eq!(error_of(&answer), (500, "ERR_INVOKE_OUTPUT_BINDING".to_owned()));
     assert_eq!(app.seen().len(), 3);
+}
+
+/// An API that delivers `events` to `other` by this policy.
+fn inbound(app: &Upstream, policy: OperationPolicy) -> Api {
+    let target = TargetName::Inbound("topics", "events".to_owned());
+    api_guarded(&[("other", app.address())], vec![TargetPolicy { target, services: Vec::new(), policy }])
+}
+
+#[test]
+fn an_app_that_fails_is_left_alone_with_messages() {
+    let calls = AtomicUsize::new(0);
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let subscriber = app(&["a"], {
+        let times = Arc::clone(&times);
+        move |seen| {
+            if seen.head.uri.path() == "/a" {
+                times.lock().unwrap().push(Instant::now());
+            }
+            Reply::now(if calls.fetch_add(1, Ordering::Relaxed) == 0 { 500 } else { 200 }, "")
+        }
+    });
+    let condition = Condition::parse("totalFailures > 0").expect("a condition");
+    let open = Duration::from_millis(400);
+    let breaker = BreakerPolicy { trip: Trip::Counts { condition, every: None }, open, tries: 1 };
+    let api = inbound(&subscriber, OperationPolicy { breaker: Some(breaker), ..retrying(5) });
+    publish(&api, "a", "1");
+    let seen = wait_for(&subscriber, "/a", 2);
+    assert_eq!(seen[1].header("dapr-delivery-attempt"), Some("2"), "only what was sent counts");
+    let times = times.lock().unwrap();
+    // The breaker opens once the answer is there, which is after the request was.
+    assert!(times[1].duration_since(times[0]) >= open, "nothing came while it was left alone");
+}
+
+#[test]
+fn a_message_is_tried_as_often_as_the_policy_says_and_where_it_matches() {
+    let subscriber = app(&["a", "dead"], |seen| match seen.head.uri.path() {
+        "/a" if seen.body.windows(5).any(|window| window == b"never") => Reply::now(422, ""),
+        "/a" => Reply::now(503, ""),
+        _ => Reply::now(200, ""),
+    });
+    let after = Retried { http: Codes::parse("500-599", 100, 599).ok(), ..Retried::default() };
+    let retry = OperationRetry { after, ..retry(1) };
+    let api = inbound(&subscriber, OperationPolicy { retry: Some(retry), ..OperationPolicy::default() });
+    publish(&api, "a", r#""never""#);
+    wait_for(&subscriber, "/dead", 1);
+    assert_eq!(wait_for(&subscriber, "/a", 1).len(), 1, "no try helps");
+    publish(&api, "a", r#""twice""#);
+    wait_for(&subscriber, "/dead", 2);
+    assert_eq!(wait_for(&subscriber, "/a", 3).len(), 3, "one try and one more");
 }

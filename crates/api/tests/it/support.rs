@@ -68,7 +68,7 @@ pub(crate) fn api_with(
 
 /// An API whose app `me` asks targets by these policies.
 pub(crate) fn api_guarded(apps: &[(&str, SocketAddr)], targets: Vec<TargetPolicy>) -> Api {
-    start(apps, ServerOptions::default(), None, None, targets)
+    start(apps, ServerOptions::default(), Some("dead"), None, targets)
 }
 
 /// An API with the bindings `mail`, which asks this URL, and `tick`, ten times a second.
@@ -132,7 +132,8 @@ fn start(
                     shutdown.clone(),
                 ));
                 for app in apps.into_keys() {
-                    let (components, invoke) = (Arc::clone(&components), Rc::clone(&invoke));
+                    let components = Arc::new(components.for_app(&app, &Scopes::new()));
+                    let invoke = Rc::clone(&invoke);
                     let job = (app.clone(), Arc::clone(&components), Rc::clone(&invoke), shutdown.clone());
                     let cron = job.clone();
                     tasks.spawn_local(run_cron(cron.0, cron.1, cron.2, None, cron.3));

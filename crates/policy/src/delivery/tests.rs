@@ -8,9 +8,12 @@ use proptest::sample::select;
 use proptest::{prop_assert, proptest};
 
 use super::{Action, Delivery, DeliveryPolicy, Event, Outcome, Reason};
+use crate::budget::BudgetPolicy;
+use crate::operation::{OperationPolicy, OperationRetry, Retried};
+use crate::retry::Backoff;
 use crate::rng::Rng;
 use crate::time::Time;
-use Outcome::{Drop, Failed, NotFound, Retry, Success, Unmatched, Unreachable};
+use Outcome::{Drop, Failed, Final, LeftAlone, NotFound, Retry, Success, Unmatched, Unreachable};
 
 /// Plays a script of answers on a virtual clock: every wait is slept through.
 fn play(mut delivery: Delivery, answers: &[Outcome]) -> String {
@@ -70,6 +73,62 @@ fn tries_again_with_growing_waits_then_gives_up() {
             DeadLetter(Exhausted)
         "#]],
     );
+}
+
+#[test]
+fn an_answer_that_no_try_helps_ends_it_where_it_can_be_kept() {
+    check(
+        true,
+        &[Final],
+        &expect![[r#"
+        Deliver { attempt: 1 }
+        DeadLetter(Exhausted)
+    "#]],
+    );
+    check(
+        false,
+        &[Final, Success],
+        &expect![[r#"
+        Deliver { attempt: 1 }
+        wait 437 ms
+        Deliver { attempt: 2 }
+        Done(Consumed)
+    "#]],
+    );
+}
+
+#[test]
+fn while_the_subscriber_is_left_alone_nothing_counts() {
+    let pause = Duration::from_secs(5);
+    check(
+        true,
+        &[Failed, LeftAlone(pause), LeftAlone(Duration::ZERO), Failed, Success],
+        &expect![[r#"
+        Deliver { attempt: 1 }
+        wait 437 ms
+        Deliver { attempt: 2 }
+        wait 5000 ms
+        Deliver { attempt: 2 }
+        wait 50 ms
+        Deliver { attempt: 2 }
+        wait 686 ms
+        Deliver { attempt: 3 }
+        Done(Consumed)
+    "#]],
+    );
+}
+
+#[test]
+fn a_policy_for_what_comes_in_is_the_deliverys() {
+    let second = Duration::from_secs(1);
+    let backoff = Backoff { initial: second, max: second };
+    let after = Retried::default();
+    let retry = OperationRetry { max: Some(2), backoff, after, budget: BudgetPolicy::default() };
+    let own = DeliveryPolicy::default();
+    let inbound = OperationPolicy { timeout: None, retry: Some(retry), breaker: None };
+    assert_eq!(own.under(&inbound), DeliveryPolicy { attempts: 3, backoff, ..own });
+    let inbound = OperationPolicy { timeout: Some(second), ..OperationPolicy::default() };
+    assert_eq!(own.under(&inbound), DeliveryPolicy { timeout: second, ..own });
 }
 
 #[test]

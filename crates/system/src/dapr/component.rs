@@ -266,13 +266,11 @@ impl Reader<'_> {
             Section::Secrets => system.secrets.iter().any(|secrets| secrets.name == name),
             Section::Bindings => system.bindings.iter().any(|binding| binding.name == name),
         };
-        let here = (section.name(), name.to_owned());
-        if is_taken || self.found.names.contains(&here) {
+        if is_taken {
             let message = format!("`{}.{name}` is there already", section.name());
             let help = "give one of the two another name";
             self.wrong(Mistake::at(span, Code::DuplicateKey, message).help(help));
         }
-        self.found.names.push(here);
     }
 
     fn add(&mut self, of: &Type, name: &str, span: Span, options: Options) {
@@ -308,10 +306,9 @@ impl Reader<'_> {
         self.found.bindings.extend(made.bindings.into_iter().map(named));
     }
 
-    /// Topics of the system, of files before this one, and of this file before this place.
+    /// Topics of the system, and of documents before this one.
     pub(super) fn expect_topics(&mut self, name: &str, span: Span) {
-        let there: Vec<String> =
-            self.system.topics.iter().chain(&self.found.topics).map(|topics| topics.name.clone()).collect();
+        let there: Vec<String> = self.system.topics.iter().map(|topics| topics.name.clone()).collect();
         if !there.iter().any(|there| there == name) {
             let mistake =
                 Mistake::at(span, Code::UnknownName, format!("there is no topics component `{name}`"));

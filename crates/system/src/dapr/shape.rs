@@ -4,18 +4,19 @@ use crate::form::Form;
 use crate::shape::Need::{Optional, Required};
 use crate::shape::{Field, Object, Shape, field};
 
-const TEXT: Shape = Shape::One(Form::Text);
-const LITERAL: Shape = Shape::One(Form::Literal);
-const FLAG: Shape = Shape::One(Form::Flag);
+pub(super) const TEXT: Shape = Shape::One(Form::Text);
+pub(super) const LITERAL: Shape = Shape::One(Form::Literal);
+pub(super) const FLAG: Shape = Shape::One(Form::Flag);
 const BULK_COUNT: Shape = Shape::One(Form::Integer { min: 1, max: 10_000 });
 const BULK_WAIT: Shape = Shape::One(Form::Integer { min: 0, max: 60_000 });
 const TEXTS: Shape = Shape::Map { key: Form::Literal, value: &LITERAL, max: 1000 };
 
-const API_VERSION: Field = field("apiVersion", TEXT, Required, "The version of the document's form.");
-const KIND: Field = field("kind", TEXT, Required, "What the document is.");
-const METADATA: Field =
+pub(super) const API_VERSION: Field =
+    field("apiVersion", TEXT, Required, "The version of the document's form.");
+pub(super) const KIND: Field = field("kind", TEXT, Required, "What the document is.");
+pub(super) const METADATA: Field =
     field("metadata", Shape::Object(&DOCUMENT_METADATA), Required, "The name of the document.");
-const SCOPES: Field = field(
+pub(super) const SCOPES: Field = field(
     "scopes",
     Shape::List { item: &TEXT, max: 1000 },
     Optional("all services"),

@@ -32,9 +32,10 @@ fn read(text: &str) -> Result<System, Mistakes> {
     let base = "system: s\nservices: { order: { run: order } }\ntopics: { events: { engine: embedded } }";
     let mut system = parse(base, context).expect("a system");
     let env = |name: &str| (name == "SET").then(|| "from outside".to_owned());
-    let mut mistakes = Vec::new();
-    add_text(&mut system, text, Surroundings { env: &env, catalogue: &catalogue }, &mut mistakes);
-    if mistakes.is_empty() { Ok(system) } else { Err(Mistakes::new("resources.yaml", text, mistakes)) }
+    let mut documents = [Documents::parse("resources.yaml", text.to_owned())];
+    add_documents(&mut system, &mut documents, Surroundings { env: &env, catalogue: &catalogue });
+    let [Documents { file, text, mistakes, .. }] = documents;
+    if mistakes.is_empty() { Ok(system) } else { Err(Mistakes::new(&file, &text, mistakes)) }
 }
 
 fn component(kind: &str, metadata: &str) -> String {
@@ -44,7 +45,7 @@ fn component(kind: &str, metadata: &str) -> String {
     )
 }
 
-fn sound(text: &str) -> System {
+pub(super) fn sound(text: &str) -> System {
     read(text).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 

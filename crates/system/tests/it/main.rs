@@ -7,5 +7,6 @@ mod files;
 mod pages;
 mod profiles;
 mod properties;
+mod resources;
 mod shop;
 mod support;
