@@ -4,13 +4,15 @@ pub(crate) mod grpc;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::DecodeError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use floodway_blocks::topics::{KEY_MAX, Outgoing};
+use floodway_policy::calendar::Moment;
+use floodway_policy::schedule::point;
 use http::StatusCode;
 use http::header::HeaderMap;
 use serde_json::value::{RawValue, to_raw_value};
@@ -58,12 +60,25 @@ const OVERRIDES: [&str; 7] = ["id", "source", "type", "subject", "traceid", "tra
 pub(crate) fn message(draft: &Draft<'_>) -> Result<Outgoing, ApiError> {
     let ttl = path::ttl(draft.metadata)?;
     let expires = ttl.map(|ttl| clock::wall() + ttl);
-    let key = key(draft.metadata)?;
+    let (key, due) = (key(draft.metadata)?, due(draft.metadata)?);
     if path::is_on(draft.metadata, "rawPayload") {
-        return Ok(Outgoing { payload: draft.payload.clone(), expires, key });
+        return Ok(Outgoing { expires, key, due, ..Outgoing::new(draft.payload.clone()) });
     }
     let fields = envelope(draft, expires)?;
-    Ok(Outgoing { expires: expires.or_else(|| expiration(&fields)), payload: encode(&fields), key })
+    let expires = expires.or_else(|| expiration(&fields));
+    Ok(Outgoing { expires, key, due, ..Outgoing::new(encode(&fields)) })
+}
+
+/// When a message is published: metadata `delay` (a duration) or `dueTime` (that or a moment, as of a job).
+fn due(metadata: &Metadata) -> Result<Option<SystemTime>, ApiError> {
+    let Some((name, text)) =
+        ["dueTime", "delay"].iter().find_map(|name| Some((name, path::property(metadata, name)?)))
+    else {
+        return Ok(None);
+    };
+    let wrong = |error| ApiError::malformed(format!("{name} `{text}` cannot be read: {error}"));
+    let Moment(millis) = point(text, clock::moment()).map_err(wrong)?;
+    Ok(Some(SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))))
 }
 
 /// Whose messages are taken one after another: metadata `partitionKey`, an empty one is none.

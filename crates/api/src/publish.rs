@@ -4,16 +4,17 @@ pub(crate) mod grpc;
 pub(crate) mod http;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ::http::StatusCode;
 use base64::DecodeError;
 use bytes::Bytes;
-use floodway_blocks::topics::Outgoing;
+use floodway_blocks::topics::{KEY_MAX, Once, Outgoing};
 
 use crate::cloud_event::{self, Draft, Trace};
 use crate::components::TopicsComponent;
 use crate::error::ApiError;
-use crate::path::Metadata;
+use crate::path::{self, Metadata};
 use crate::server::Blocks;
 
 /// One of many messages that are published together.
@@ -41,7 +42,8 @@ const PUBLISH_FAILED: &str = "ERR_PUBSUB_PUBLISH_MESSAGE";
 /// Publishes one message; it is durable then.
 pub(crate) async fn publish(blocks: &Blocks, draft: &Draft<'_>) -> Result<(), ApiError> {
     let component = find(blocks, draft.topics, draft.topic)?;
-    let message = cloud_event::message(draft)?;
+    let message =
+        Outgoing { once: once(draft.metadata, component.policy.dedup)?, ..cloud_event::message(draft)? };
     append(component, draft.topics, draft.topic, vec![message]).await
 }
 
@@ -66,17 +68,20 @@ pub(crate) async fn publish_all(
             wrong_events(blocks, batch, "DAPR_PUBSUB_MARSHAL_ENVELOPE", &why)
         })?;
         let (app, content_type, metadata) = (&*blocks.caller.app, &*entry.content_type, &metadata);
-        messages.push(cloud_event::message(&Draft {
-            payload,
-            content_type,
-            app,
-            topics,
-            topic,
-            metadata,
-            trace,
-        })?);
+        let draft = Draft { payload, content_type, app, topics, topic, metadata, trace };
+        let once = once(metadata, component.policy.dedup)?;
+        messages.push(Outgoing { once, ..cloud_event::message(&draft)? });
     }
     Ok(append(component, topics, topic, messages).await)
+}
+
+/// By which name a message is published once: metadata `deduplicationId`, an empty one is none.
+fn once(metadata: &Metadata, keep: Duration) -> Result<Option<Once>, ApiError> {
+    let id = path::property(metadata, "deduplicationId").filter(|id| !id.is_empty());
+    if id.is_some_and(|id| id.len() > KEY_MAX) {
+        return Err(ApiError::malformed(format!("deduplicationId is longer than {KEY_MAX} bytes")));
+    }
+    Ok(id.map(|id| Once { id: id.into(), keep }))
 }
 
 /// Entries that cannot be published.

@@ -11,7 +11,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -26,15 +26,29 @@ pub struct Outgoing {
     pub expires: Option<SystemTime>,
     /// Messages of one key are for one after another, in order; at most [`KEY_MAX`] bytes.
     pub key: Option<Arc<str>>,
+    /// When it is published: until then it is kept, durably, and no group sees it. `None` or a time that has come for at
+    /// once.
+    pub due: Option<SystemTime>,
+    /// What else was published to the topic with this is not published again.
+    pub once: Option<Once>,
 }
 
-/// The longest key of a message, in bytes.
+/// Names a message, so that it is published once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// Its name among the messages of its topic; at most [`KEY_MAX`] bytes.
+    pub id: Arc<str>,
+    /// For how long after it another of that name is a duplicate: it counts as published, and is not kept.
+    pub keep: Duration,
+}
+
+/// The longest key or name of a message, in bytes.
 pub const KEY_MAX: usize = 1024;
 
 impl Outgoing {
-    /// A message without an expiry and a key.
+    /// A message to be delivered at once, and nothing else about it.
     pub const fn new(payload: Bytes) -> Self {
-        Self { payload, expires: None, key: None }
+        Self { payload, expires: None, key: None, due: None, once: None }
     }
 }
 

@@ -90,7 +90,7 @@ impl Committer {
         let written = self.write(&mut frame, effects.sync);
         frame.clear();
         self.frame = Some(frame);
-        let Effects { edits, messages, opened, buried, jobs, answers, .. } = effects;
+        let Effects { edits, messages, opened, buried, jobs, first_due, answers, .. } = effects;
         let outcome = written.and_then(|written| {
             self.show(edits)?;
             if let Some(written) = written {
@@ -103,6 +103,9 @@ impl Committer {
                 group.settle(*position);
             }
             core.jobs.apply(jobs);
+            if let Some(due) = first_due {
+                core.alarm.note(due);
+            }
         } else {
             self.leases.undo();
             for group in progress {

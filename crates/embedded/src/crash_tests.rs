@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use floodway_blocks::Failure;
 use floodway_blocks::jobs::{DueJobs, Entry, IfThere, Jobs};
 use floodway_blocks::lock::{FencingToken, TryLock};
 use floodway_blocks::state::{Change, Effect, Outbound, Precondition, Transaction, WriteError};
-use floodway_blocks::topics::{Outgoing, Settlement, Subscription};
+use floodway_blocks::topics::{Once, Outgoing, Settlement, Subscription};
 
 use crate::clock::Clock;
 use crate::disk::simulated::{Fault, SimulatedDisk};
@@ -32,12 +32,31 @@ fn options(segment_bytes: u64) -> Options {
     }
 }
 
+/// When a script begins, and when all its messages for later are due, in milliseconds.
+const BEGIN: u64 = 1_000_000;
+const END: u64 = 2_000_000;
+
 /// Opens with small segments, so that a short script crosses them.
 fn open(disk: &SimulatedDisk, view: &Arc<MemoryView>) -> Result<(Engine, Recovery), OpenError> {
-    open_with(disk, view, 4 << 10)
+    open_at(BEGIN, disk, view, 4 << 10)
 }
 
-fn open_with(
+/// Opens when all is due.
+fn open_in_the_end(disk: &SimulatedDisk, view: &Arc<MemoryView>) -> Result<(Engine, Recovery), OpenError> {
+    open_at(END, disk, view, 4 << 10)
+}
+
+fn open_at(
+    now_ms: u64,
+    disk: &SimulatedDisk,
+    view: &Arc<MemoryView>,
+    segment_bytes: u64,
+) -> Result<(Engine, Recovery), OpenError> {
+    open_by(&Arc::new(AtomicU64::new(now_ms)), disk, view, segment_bytes)
+}
+
+fn open_by(
+    now_ms: &Arc<AtomicU64>,
     disk: &SimulatedDisk,
     view: &Arc<MemoryView>,
     segment_bytes: u64,
@@ -45,7 +64,7 @@ fn open_with(
     let ground = Ground {
         disk: Arc::new(disk.clone()),
         view: Arc::clone(view) as _,
-        clock: Clock::Set(Arc::new(AtomicU64::new(1_000_000))),
+        clock: Clock::Set(Arc::clone(now_ms)),
         folder_lock: None,
     };
     Engine::on(ground, &options(segment_bytes))
@@ -56,11 +75,14 @@ fn open_with(
 struct Seen {
     put: BTreeMap<String, u64>,
     published: BTreeSet<String>,
-    received: BTreeSet<String>,
+    /// Where each message stands that came, as often as it was published.
+    received: Places,
     token: u64,
     tried: u64,
     jobs: BTreeMap<String, SeenJob>,
 }
+
+type Places = BTreeMap<String, BTreeSet<u64>>;
 
 /// What the script knows of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +135,18 @@ async fn work(engine: &Engine, seen: &mut Seen, rounds: std::ops::Range<u64>) ->
 
         topics.publish("orders", vec![message(&format!("message {number}"))]).await?;
         seen.published.insert(format!("message {number}"));
+        // For a time at which the script goes on, or at which it has ended.
+        let due = SystemTime::UNIX_EPOCH + Duration::from_millis(BEGIN + 150_000 * (1 + number % 4));
+        let later = Outgoing { due: Some(due), ..message(&format!("later {number}")) };
+        topics.publish("orders", vec![later]).await?;
+        seen.published.insert(format!("later {number}"));
+        // Several rounds with one name.
+        let once = format!("once {}", number / 4);
+        let named = Once { id: once.as_str().into(), keep: Duration::from_hours(1) };
+        topics.publish("orders", vec![Outgoing { once: Some(named), ..message(&once) }]).await?;
+        seen.published.insert(once);
         for received in group.receive(1).await? {
-            seen.received.insert(text(&received.payload));
+            seen.received.entry(text(&received.payload)).or_default().insert(received.position.0);
             let dead = Settlement::DeadLetter { topic: "dead".to_owned() };
             let settlement = if number % 4 == 0 { dead } else { Settlement::Done };
             group.settle(received.position, settlement).await?;
@@ -193,17 +225,21 @@ async fn check(engine: &Engine, seen: &mut Seen, context: &str) {
     check_jobs(engine, seen, context).await;
     let topics = engine.topics("topics").unwrap();
     let mut group = topics.subscribe("orders", "group").await.unwrap();
+    engine.release_now().await.unwrap();
     topics.publish("orders", vec![message("end")]).await.unwrap();
     drain(&mut group, &mut seen.received).await;
     let mut quick = engine.topics("quick").unwrap().subscribe("orders", "group").await.unwrap();
     engine.topics("quick").unwrap().publish("orders", vec![message("end")]).await.unwrap();
-    drain(&mut quick, &mut BTreeSet::new()).await;
+    drain(&mut quick, &mut Places::new()).await;
     for message in &seen.published {
-        assert!(seen.received.contains(message), "{context}: {message:?} is lost");
+        assert!(seen.received.contains_key(message), "{context}: {message:?} is lost");
+    }
+    for (message, places) in &seen.received {
+        assert_eq!(places.len(), 1, "{context}: {message:?} was published at {places:?}");
     }
     if let Some(number) = one {
         let left = format!("left with {number}");
-        assert!(seen.received.contains(&left), "{context}: {left:?} is lost, its state is there");
+        assert!(seen.received.contains_key(&left), "{context}: {left:?} is lost, its state is there");
     }
     let locks = engine.locks("locks").unwrap();
     let resource = format!("check after {}", seen.token);
@@ -216,14 +252,14 @@ async fn check(engine: &Engine, seen: &mut Seen, context: &str) {
     }
 }
 
-async fn drain(group: &mut Box<dyn Subscription>, into: &mut BTreeSet<String>) {
+async fn drain(group: &mut Box<dyn Subscription>, into: &mut Places) {
     loop {
         for received in group.receive(10).await.unwrap() {
             group.settle(received.position, Settlement::Done).await.unwrap();
             if text(&received.payload) == "end" {
                 return;
             }
-            into.insert(text(&received.payload));
+            into.entry(text(&received.payload)).or_default().insert(received.position.0);
         }
     }
 }
@@ -238,10 +274,11 @@ fn crash_twice(at: u64, seed: u64) -> bool {
     let (mut disk, mut view) = (SimulatedDisk::new(), Arc::new(MemoryView::new()));
     let mut noted = Seen::default();
     let mut came = Vec::new();
-    for (rounds, at) in [(0..12, at), (12..20, 1 + (at * 31 + seed * 17) % 150)] {
+    let again = 1 + (at * 31 + seed * 17) % 150;
+    for (rounds, now_ms, at) in [(0..12, BEGIN, at), (12..20, BEGIN + 400_000, again)] {
         disk.plan(at, Fault::Crash);
         // A crash while opening leaves nothing to work with.
-        if let Ok((engine, _)) = open(&disk, &view) {
+        if let Ok((engine, _)) = open_at(now_ms, &disk, &view, 4 << 10) {
             let worked = run(work(&engine, &mut noted, rounds));
             assert!(worked.is_ok() || !disk.is_waiting(), "{context}: {worked:?} without a crash");
             drop(engine);
@@ -251,10 +288,12 @@ fn crash_twice(at: u64, seed: u64) -> bool {
         // What the view has made durable by itself is not known: all of it, or what was asked for.
         view = if seed.is_multiple_of(2) { Arc::new(view.after_crash()) } else { view };
     }
-    let (engine, recovery) = open(&disk, &view).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let (engine, recovery) =
+        open_in_the_end(&disk, &view).unwrap_or_else(|error| panic!("{context}: {error}"));
     run(check(&engine, &mut noted, &format!("{context}: {recovery}")));
     engine.close().unwrap();
-    let (engine, recovery) = open(&disk, &view).unwrap_or_else(|error| panic!("{context}, closed: {error}"));
+    let (engine, recovery) =
+        open_in_the_end(&disk, &view).unwrap_or_else(|error| panic!("{context}, closed: {error}"));
     assert_eq!((recovery.cut_bytes, recovery.replayed), (0, 0), "{context}: closed cleanly, yet {recovery}");
     run(check(&engine, &mut noted, &context));
     engine.close().unwrap();
@@ -275,7 +314,8 @@ fn a_full_disk_is_reported_and_recovered_from() {
     for at in 1..80 {
         let (disk, view) = (SimulatedDisk::new(), Arc::new(MemoryView::new()));
         let mut seen = Seen::default();
-        let (engine, _) = open(&disk, &view).unwrap();
+        let now_ms = Arc::new(AtomicU64::new(BEGIN));
+        let (engine, _) = open_by(&now_ms, &disk, &view, 4 << 10).unwrap();
         disk.plan(at, Fault::Full);
         let mut rounds = 0;
         while rounds < 30 {
@@ -288,9 +328,10 @@ fn a_full_disk_is_reported_and_recovered_from() {
             }
             rounds = seen.tried + 1;
         }
+        now_ms.store(END, Ordering::SeqCst);
         run(check(&engine, &mut seen, &format!("full at {at}")));
         drop(engine);
-        let (engine, _) = open(&disk.after_crash(at), &Arc::new(view.after_crash())).unwrap();
+        let (engine, _) = open_in_the_end(&disk.after_crash(at), &Arc::new(view.after_crash())).unwrap();
         run(check(&engine, &mut seen, &format!("full at {at}, opened again")));
         engine.close().unwrap();
     }
@@ -302,7 +343,7 @@ fn after_a_failed_sync_nothing_is_written_until_reopened() {
         let (disk, view) = (SimulatedDisk::new(), Arc::new(MemoryView::new()));
         let mut seen = Seen::default();
         // In one segment, so that the fault does not hit a spare, which may fail without harm.
-        let (engine, _) = open_with(&disk, &view, 1 << 20).unwrap();
+        let (engine, _) = open_at(BEGIN, &disk, &view, 1 << 20).unwrap();
         disk.plan(at, Fault::Sync);
         let failed = run(work(&engine, &mut seen, 0..30)).unwrap_err();
         assert!(matches!(failed, WriteError::Failed(Failure::Io { .. })), "sync {at}: {failed}");
@@ -312,7 +353,7 @@ fn after_a_failed_sync_nothing_is_written_until_reopened() {
         };
         assert!(source.to_string().starts_with("[FW-4006]"), "{source}");
         assert!(engine.close().is_err(), "sync {at}: closed as if nothing had happened");
-        let (engine, _) = open(&disk.after_crash(at), &Arc::new(view.after_crash())).unwrap();
+        let (engine, _) = open_in_the_end(&disk.after_crash(at), &Arc::new(view.after_crash())).unwrap();
         run(check(&engine, &mut seen, &format!("sync {at}, opened again")));
         engine.close().unwrap();
     }

@@ -26,9 +26,10 @@ use crate::locks::{EmbeddedLocks, Leases};
 use crate::log::{Continue, Log, Segments, Tail};
 use crate::options::{Durability, Options, StoreOptions, TopicsOptions};
 use crate::recovery::{Recovery, rebuild};
-use crate::shared::Shared;
+use crate::shared::{Shared, Spaces};
 use crate::state::EmbeddedStore;
 use crate::topics::Registry;
+use crate::topics::later::{self, Alarm};
 use crate::topics::port::EmbeddedTopics;
 use crate::topics::reader::Reader;
 use crate::view::fjall_view::FjallView;
@@ -51,6 +52,7 @@ struct Running {
     committer: JoinHandle<Log>,
     keeper: KeeperThread,
     reader: JoinHandle<()>,
+    later: JoinHandle<()>,
     /// Locked until the engine is closed.
     _folder_lock: Option<File>,
 }
@@ -102,6 +104,9 @@ impl Engine {
         rebuilt.segments.into_iter().for_each(|segment| segments.push(segment));
         let (reader, reader_thread) =
             Reader::start(Arc::clone(&segments)).map_err(opening("start a thread"))?;
+        let attempt = "open the engine's own stores";
+        let spaces = Spaces::open(&ground.view).map_err(opening(attempt))?;
+        let alarm = Alarm::new(spaces.first_due(&ground.view).map_err(opening(attempt))?);
         let core = Arc::new(Shared {
             queue: Queue::new(options.limits.queue_depth, options.limits.queue_bytes),
             view: ground.view,
@@ -110,6 +115,8 @@ impl Engine {
             reader,
             clock: ground.clock.clone(),
             limits: options.limits.clone(),
+            alarm,
+            spaces,
             applied: AtomicU64::new(rebuilt.last),
         });
         let from = Continue {
@@ -192,6 +199,15 @@ impl Engine {
         }
     }
 
+    /// Publishes what is due now, not when a thread comes to it.
+    #[cfg(test)]
+    pub(crate) async fn release_now(&self) -> Result<(), Failure> {
+        let Some(Running { core, .. }) = &self.running else { return Ok(()) };
+        let release = || core.ask(|reply| crate::commit::request::Request::Release { reply });
+        while release().await??.is_some_and(|due| due <= core.clock.now_ms()) {}
+        Ok(())
+    }
+
     /// Finishes what waits, makes everything durable and ends all threads. Later calls on the ports
     /// answer [`Failure::Stopping`]. The folder can be opened again once the ports are dropped.
     pub fn close(mut self) -> Result<(), Failure> {
@@ -231,7 +247,8 @@ impl Threads {
         let sync_every = shortest_interval(options);
         let keeper = Keeper { core: Arc::clone(&core), disk, segments, tail: Arc::clone(&tail), sync_every };
         let keeper = KeeperThread::start(keeper).map_err(opening("start a thread"))?;
-        Ok(Running { core, tail, committer, keeper, reader, _folder_lock: folder_lock })
+        let later = later::start(Arc::clone(&core)).map_err(opening("start a thread"))?;
+        Ok(Running { core, tail, committer, keeper, reader, later, _folder_lock: folder_lock })
     }
 }
 
@@ -240,12 +257,13 @@ impl Running {
         self.core.queue.stop();
         self.core.wake_receivers();
         self.core.reader.stop();
+        self.core.alarm.stop();
         let keeper = self.keeper.join();
-        let reader_is_well = self.reader.join().is_ok();
+        let are_well = [self.reader.join(), self.later.join()].iter().all(Result::is_ok);
         let log = self.committer.join();
         let mut log = log.map_err(|_panic| died("the committer"))?;
         log.close();
-        let Some(keeper) = keeper.filter(|_| reader_is_well) else {
+        let Some(keeper) = keeper.filter(|_| are_well) else {
             return Err(died("a background thread"));
         };
         self.tail.check().map_err(|error| io_failure("close the log", &Arc::new(error)))?;
@@ -298,12 +316,12 @@ fn lock_folder(folder: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Component names go into records and folder names: bounded, and no zero bytes.
+/// Component names go into records and folder names: bounded, no zero bytes, and none of the engine's own.
 fn check_names(options: &Options) -> Result<(), OpenError> {
     let stores = options.stores.iter().map(|store| &store.name);
     let topics = options.topics.iter().map(|topics| &topics.name);
     for name in stores.chain(topics).chain(&options.locks).chain(&options.jobs) {
-        if name.is_empty() || name.len() > 200 || name.contains('\0') {
+        if name.is_empty() || name.len() > 200 || name.contains('\0') || name.starts_with('$') {
             return Err(OpenError::Name { name: name.clone() });
         }
     }

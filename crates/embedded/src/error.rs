@@ -47,7 +47,9 @@ pub enum OpenError {
         source: io::Error,
     },
     /// A component's name cannot be stored.
-    #[error("[FW-4007] component name {name:?} must have 1 to 200 bytes, none of them zero")]
+    #[error(
+        "[FW-4007] component name {name:?} must have 1 to 200 bytes, none of them zero, the first no `$`"
+    )]
     Name {
         /// The name.
         name: String,

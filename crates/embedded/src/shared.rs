@@ -1,5 +1,6 @@
 //! What the handles, the committer and the background threads share.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -13,8 +14,12 @@ use crate::error::stopping;
 use crate::jobs::Board;
 use crate::options::Limits;
 use crate::topics::Registry;
+use crate::topics::later::{Alarm, LATER, due_of};
 use crate::topics::reader::Reader;
-use crate::view::SharedView;
+use crate::view::{SharedView, Space};
+
+/// The store of the names of messages that are published once.
+pub(crate) const SEEN: &str = "$seen";
 
 /// The engine behind the ports.
 #[derive(Debug)]
@@ -26,8 +31,33 @@ pub(crate) struct Shared {
     pub(crate) reader: Reader,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    /// When the first message for later is due.
+    pub(crate) alarm: Alarm,
+    pub(crate) spaces: Spaces,
     /// The last operation that the view holds.
     pub(crate) applied: AtomicU64,
+}
+
+/// The engine's own stores.
+#[derive(Debug)]
+pub(crate) struct Spaces {
+    /// Messages for later.
+    pub(crate) later: Space,
+    /// The names of messages that are published once.
+    pub(crate) seen: Space,
+}
+
+impl Spaces {
+    /// Opens them.
+    pub(crate) fn open(view: &SharedView) -> io::Result<Self> {
+        Ok(Self { later: view.space(LATER)?, seen: view.space(SEEN)? })
+    }
+
+    /// When the first message for later is due.
+    pub(crate) fn first_due(&self, view: &SharedView) -> io::Result<Option<u64>> {
+        let first = view.range(self.later, b"", b"~", 1)?;
+        Ok(first.first().and_then(|(key, _)| due_of(key)))
+    }
 }
 
 impl Shared {

@@ -12,6 +12,7 @@ use crate::commit::request::{Request, StorePlace, changes_bytes};
 use crate::error::{damaged, io_failure, refused, stopping};
 use crate::shared::Shared;
 use crate::topics::Topic;
+use crate::topics::port::longest_name;
 use crate::view::Stored;
 
 /// One store on the engine.
@@ -119,7 +120,7 @@ impl EmbeddedStore {
         }
         for (_, message) in outbox {
             at_most("message", message.payload.len(), limits.value_bytes)?;
-            at_most("message's key", message.key.as_ref().map_or(0, |key| key.len()), KEY_MAX)?;
+            at_most("message's key or id", longest_name(message), KEY_MAX)?;
         }
         let messages: usize = outbox.iter().map(|(_, message)| message.payload.len()).sum();
         self.check_bytes("transaction", changes_bytes(changes) + messages)

@@ -8,7 +8,7 @@ use floodway_blocks::Failure;
 use floodway_blocks::jobs::{Entry, IfThere};
 use floodway_blocks::lock::{TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Etag, Outbound, Precondition, Store, Transaction, WriteError};
-use floodway_blocks::topics::Outgoing;
+use floodway_blocks::topics::{Once, Outgoing, Settlement};
 
 use crate::clock::Clock;
 use crate::disk::simulated::SimulatedDisk;
@@ -260,4 +260,69 @@ async fn jobs_have_bounds_and_let_go_at_the_end() {
     let (due, ()) = tokio::join!(place.due(1), closing);
     assert!(matches!(due, Err(Failure::Stopping { .. })), "{due:?}");
     assert!(matches!(jobs.names("app").await, Err(Failure::Stopping { .. })));
+}
+
+#[tokio::test]
+async fn messages_for_later_outlive_a_restart_and_come_in_the_order_of_their_times() {
+    let bench = Bench::new();
+    let later = |number: u32| {
+        let due = SystemTime::UNIX_EPOCH + SECOND * (1100 - number);
+        Outgoing { due: Some(due), ..Outgoing::new(number.to_string().into()) }
+    };
+    let engine = bench.open(Limits::default());
+    let topics = engine.topics("topics").unwrap();
+    // More than are read at once.
+    for number in 0..50 {
+        topics.publish("t", vec![later(number)]).await.unwrap();
+    }
+    engine.close().unwrap();
+    bench.pass(SECOND * 95);
+    let engine = bench.open(Limits::default());
+    engine.checkpoint_now();
+    let mut group = engine.topics("topics").unwrap().subscribe("t", "group").await.unwrap();
+    let mut came = Vec::new();
+    while came.len() < 45 {
+        for message in group.receive(10).await.unwrap() {
+            came.push(std::str::from_utf8(&message.payload).unwrap().parse::<u32>().unwrap());
+            group.settle(message.position, Settlement::Done).await.unwrap();
+        }
+    }
+    assert_eq!(came, (5..50).rev().collect::<Vec<_>>());
+    engine.close().unwrap();
+    bench.pass(SECOND * 100);
+    let engine = bench.open(Limits::default());
+    let mut group = engine.topics("topics").unwrap().subscribe("t", "group").await.unwrap();
+    let mut left = Vec::new();
+    while left.len() < 5 {
+        left.extend(group.receive(10).await.unwrap().into_iter().map(|message| message.payload));
+    }
+    assert_eq!(left, ["4", "3", "2", "1", "0"]);
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_name_stays_used_over_a_restart_and_until_its_time_is_over() {
+    let bench = Bench::new();
+    let named =
+        || Outgoing { once: Some(Once { id: "a".into(), keep: SECOND * 60 }), ..Outgoing::new("m".into()) };
+    let mut engine = bench.open(Limits::default());
+    for _ in 0..2 {
+        engine.topics("topics").unwrap().publish("t", vec![named()]).await.unwrap();
+        bench.pass(SECOND * 29);
+        engine.close().unwrap();
+        engine = bench.open(Limits::default());
+    }
+    let topics = engine.topics("topics").unwrap();
+    let mut group = topics.subscribe("t", "group").await.unwrap();
+    assert_eq!(group.receive(10).await.unwrap().len(), 1);
+    bench.pass(SECOND * 2);
+    topics.publish("t", vec![named()]).await.unwrap();
+    assert_eq!(group.receive(10).await.unwrap().len(), 1, "a minute later it is another message");
+    bench.pass(SECOND * 120);
+    engine.sweep_now();
+    // Answered after the sweep, which was asked for before.
+    topics.publish("t", vec![Outgoing::new("after".into())]).await.unwrap();
+    let seen = bench.view.space("$seen").unwrap();
+    assert_eq!(bench.view.range(seen, b"", b"~", 10).unwrap(), Vec::new());
+    engine.close().unwrap();
 }

@@ -4,6 +4,7 @@
 //! it holds beyond: nothing grows with the backlog.
 
 pub(crate) mod group;
+pub(crate) mod later;
 pub(crate) mod port;
 pub(crate) mod reader;
 pub(crate) mod subscription;

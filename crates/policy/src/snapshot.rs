@@ -225,6 +225,8 @@ pub struct TopicsPolicy {
     pub dead_letter: Option<String>,
     /// Messages of one subscription that may be under way at once.
     pub in_flight_max: u16,
+    /// For how long after a message another with its deduplication id is a duplicate.
+    pub dedup: Duration,
 }
 
 impl Snapshot {

@@ -145,5 +145,6 @@ fn topics_policy(topics: &Topics) -> TopicsPolicy {
         delivery: topics.delivery,
         dead_letter: topics.dead_letter.clone(),
         in_flight_max: topics.in_flight_max,
+        dedup: topics.dedup,
     }
 }

@@ -350,6 +350,8 @@ pub struct Topics {
     pub dead_letter: Option<String>,
     /// Messages of one subscription that may be under way at once; at least 1.
     pub in_flight_max: u16,
+    /// For how long after a message another with its deduplication id is a duplicate.
+    pub dedup: Duration,
 }
 
 /// Where services take leases.

@@ -139,7 +139,9 @@ impl Publication<'_> {
 /// expires does not make its message expire.
 fn overrides(items: [&Upsert; 2]) -> Metadata {
     let all = items.into_iter().flat_map(|item| &item.metadata);
-    let events = all.filter(|(name, _)| name.to_ascii_lowercase().starts_with("cloudevent."));
+    let events = all.filter(|(name, _)| {
+        name.to_ascii_lowercase().starts_with("cloudevent.") || name.eq_ignore_ascii_case("partitionKey")
+    });
     events.map(|(name, text)| (name.clone(), text.clone())).collect()
 }
 

@@ -177,3 +177,26 @@ fn an_outbox_publishes_what_a_transaction_writes_and_nothing_else() {
     flush(&api, &app, "outbox");
     assert_eq!(messages(&app, "/outbox").len(), 3);
 }
+
+#[test]
+fn a_message_for_later_comes_later_and_one_with_a_used_name_never() {
+    let app = app(&["a"], |_| Reply::now(200, ""));
+    let api = api_for(&[("app", app.address())]);
+    let publish = |metadata: &str, body: &str| {
+        let path = format!("/v1.0/publish/events/a?{metadata}");
+        assert_eq!(api.send("POST", &path, body).status, 204);
+    };
+    publish("metadata.dueTime=2200-01-01T00:00:00Z", r#""in another century""#);
+    publish("metadata.delay=50ms", r#""soon""#);
+    publish("metadata.deduplicationId=7", r#""first""#);
+    publish("metadata.deduplicationId=7", r#""second""#);
+    let bulk = r#"[{"entryId":"1","event":"third","contentType":"text/plain","metadata":{"deduplicationId":"7"}},
+        {"entryId":"2","event":"fourth","contentType":"text/plain","metadata":{"deduplicationId":"8"}}]"#;
+    assert_eq!(api.send("POST", "/v1.0/publish/bulk/events/a", bulk).status, 204);
+    let came = || messages(&app, "/a").iter().map(data).collect::<Vec<_>>();
+    eventually_blocking(PATIENCE, "the message for soon", || came().contains(&Value::from("soon")));
+    flush(&api, &app, "a");
+    let mut came: Vec<_> = came().iter().map(|data| data.as_str().unwrap_or_default().to_owned()).collect();
+    came.sort();
+    assert_eq!(came, ["first", "flush", "fourth", "soon"]);
+}

@@ -42,3 +42,13 @@ fn what_is_wrong_is_named_in_daprs_words() {
     assert_eq!(api.send_with("POST", "/v1.0/publish/events/a", &headers, "no").status, 400);
     assert_eq!(api.send("POST", "/v1.0/publish/events/a?metadata.ttlInSeconds=x", "1").status, 400);
 }
+
+#[test]
+fn what_cannot_be_read_of_a_time_or_a_name_is_refused() {
+    let api = api();
+    let long = "i".repeat(1025);
+    for wrong in ["delay=soon", "dueTime=yesterday", &format!("deduplicationId={long}")] {
+        let path = format!("/v1.0/publish/events/a?metadata.{wrong}");
+        assert_eq!(api.send("POST", &path, "1").status, 400, "{wrong}");
+    }
+}

@@ -197,6 +197,7 @@ fn components(engine: &Engine, data: &std::path::Path, dead_letter: Option<Strin
         delivery: DeliveryPolicy { attempts: 3, backoff, timeout: Duration::from_secs(5) },
         dead_letter,
         in_flight_max: 8,
+        dedup: Duration::from_mins(5),
     };
     let mut components = Components::default();
     components.stores.insert("plain".to_owned(), store("plain", None));

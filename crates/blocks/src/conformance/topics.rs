@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::clock::wall;
 use super::{Broken, Outcome, case, ensure, equal, unique};
-use crate::topics::{KEY_MAX, Outgoing, Received, Settlement, Subscription, Topics};
+use crate::topics::{KEY_MAX, Once, Outgoing, Received, Settlement, Subscription, Topics};
 
 /// Runs all cases of the topics port. Panics with the name of the first that does not hold.
 pub async fn topics(topics: &dyn Topics) {
@@ -26,6 +27,8 @@ pub async fn topics(topics: &dyn Topics) {
     case("settling_twice_changes_nothing", twice(topics)).await;
     case("an_expiry_travels_with_the_message", expiry(topics)).await;
     case("a_key_travels_with_the_message", key(topics)).await;
+    case("a_message_for_later_comes_when_it_is_due", later(topics)).await;
+    case("a_message_is_published_once_within_its_time", once(topics)).await;
 }
 
 type Open = Box<dyn Subscription>;
@@ -266,4 +269,57 @@ async fn key(topics: &dyn Topics) -> Outcome {
     ensure(refused.is_err(), "a key beyond the bound is taken")?;
     group.settle(messages[1].position, Settlement::Done).await?;
     is_silent(&mut group).await
+}
+
+async fn later(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let (due, far) = (wall() + SILENCE, Duration::from_hours(1));
+    let for_later = |text: &str, due| Outgoing { due: Some(due), key: Some("k".into()), ..message(text) };
+    topics.publish(&topic, vec![for_later("never", due + far), for_later("later", due)]).await?;
+    topics.publish(&topic, vec![message("now"), for_later("past", due - far)]).await?;
+    let was_early = wall() < due;
+    let mut messages = Vec::new();
+    while messages.len() < 3 {
+        let received = receive(&mut group, 1).await?.remove(0);
+        let early = due.duration_since(wall()).unwrap_or_default();
+        // The wall clock is read in milliseconds.
+        let is_early = received.payload == "later" && early > Duration::from_millis(1);
+        ensure(!is_early, format_args!("it came {early:?} early"))?;
+        messages.push(received);
+    }
+    let came = read(&messages);
+    if was_early {
+        equal("the messages", &came, &["now", "past", "later"].map(str::to_owned).to_vec())?;
+    }
+    let keyed = messages.iter().find(|message| message.payload == "later");
+    equal("its key", &keyed.and_then(|message| message.key.as_deref()), &Some("k"))?;
+    is_silent(&mut group).await
+}
+
+async fn once(topics: &dyn Topics) -> Outcome {
+    let (topic, other) = (unique("topic"), unique("topic"));
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let mut others = topics.subscribe(&other, "group").await?;
+    let named =
+        |text: &str, id: &str, keep| Outgoing { once: Some(Once { id: id.into(), keep }), ..message(text) };
+    let hour = Duration::from_hours(1);
+    topics.publish(&topic, vec![named("one", "a", hour), named("two", "a", hour), message("three")]).await?;
+    topics.publish(&topic, vec![named("four", "a", hour)]).await?;
+    topics.publish(&topic, vec![named("five", "b", hour)]).await?;
+    topics.publish(&other, vec![named("six", "a", hour)]).await?;
+    equal(
+        "the messages",
+        &consume(&mut group, 3).await?,
+        &["one", "three", "five"].map(str::to_owned).to_vec(),
+    )?;
+    equal("another topic's", &consume(&mut others, 1).await?, &vec!["six".to_owned()])?;
+    is_silent(&mut group).await?;
+    topics.publish(&topic, vec![named("before", "c", SILENCE)]).await?;
+    consume(&mut group, 1).await?;
+    while tokio::time::timeout(SILENCE / 4, group.receive(1)).await.is_err() {
+        topics.publish(&topic, vec![named("after", "c", SILENCE)]).await?;
+    }
+    let long = named("long", &"i".repeat(KEY_MAX + 1), hour);
+    ensure(topics.publish(&topic, vec![long]).await.is_err(), "an id beyond the bound is taken")
 }

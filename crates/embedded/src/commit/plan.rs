@@ -1,6 +1,8 @@
 //! What one commit will do: checks each request against the view and what the commit has done so far,
 //! and writes down its operations, edits and answers.
 
+mod messages;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,20 +10,20 @@ use std::time::Duration;
 use floodway_blocks::Failure;
 use floodway_blocks::lock::{TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Etag, Precondition, WriteError};
-use floodway_blocks::topics::{Outgoing, Position, Received};
+use floodway_blocks::topics::{Outgoing, Received};
 
+pub(crate) use self::messages::group_edit;
 use super::request::{Answer, Request, StorePlace};
-use crate::clock::expiry_ms;
 use crate::error::{damaged, io_failure, overloaded};
 use crate::jobs::{self, Guard, JobChange, JobKey};
 use crate::locks::{Leases, release_edit};
 use crate::log::FrameBuffer;
-use crate::op::{Op, encode_positions};
+use crate::op::Op;
 use crate::options::Durability;
 use crate::shared::Shared;
 use crate::topics::Topic;
 use crate::topics::group::Group;
-use crate::view::{self, EXPIRY, Edit, META, Place, Space, Stored, named_key, parse_expiry_key};
+use crate::view::{self, EXPIRY, Edit, Place, Space, Stored, parse_expiry_key};
 
 /// A commit under construction.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(crate) struct Plan<'a> {
     now_ms: u64,
     overlay: HashMap<Space, HashMap<String, Version>>,
     jobs: HashMap<JobKey, Version>,
+    has_released: bool,
     effects: Effects,
 }
 
@@ -52,6 +55,8 @@ pub(crate) struct Effects {
     pub(crate) opened: Vec<Opened>,
     pub(crate) buried: Vec<(Arc<Group>, u64)>,
     pub(crate) jobs: Vec<JobChange>,
+    /// When the first of the messages for later is due.
+    pub(crate) first_due: Option<u64>,
     pub(crate) answers: Vec<Answer>,
 }
 
@@ -66,7 +71,7 @@ impl<'a> Plan<'a> {
     pub(crate) fn new(core: &'a Shared, leases: &'a mut Leases, frame: FrameBuffer, first: u64) -> Self {
         let now_ms = core.clock.now_ms();
         let (overlay, jobs, effects) = (HashMap::new(), HashMap::new(), Effects::default());
-        Self { core, leases, frame, first, now_ms, overlay, jobs, effects }
+        Self { core, leases, frame, first, now_ms, overlay, jobs, has_released: false, effects }
     }
 
     /// Size of the frame so far.
@@ -90,10 +95,10 @@ impl<'a> Plan<'a> {
                 Answer::Transact(reply, self.transact(&store, &changes, outbox))
             }
             Request::Publish { topic, messages, reply } => {
-                for message in messages {
-                    self.publish(&topic, message);
-                }
-                Answer::Done(reply, Ok(()))
+                let messages = messages.into_iter().map(|message| (Arc::clone(&topic), message)).collect();
+                let published = self.first_ones(messages).map(|messages| self.publish_all(messages));
+                self.needs(topic.component.durability);
+                Answer::Done(reply, published)
             }
             Request::Open { topic, name, reply } => {
                 self.open(&topic, &name);
@@ -123,6 +128,7 @@ impl<'a> Plan<'a> {
                 Answer::Said(reply, Ok(is_there))
             }
             Request::Sweep { due } => return self.sweep(due),
+            Request::Release { reply } => Answer::Released(reply, self.release()),
         };
         self.effects.answers.push(answer);
     }
@@ -172,12 +178,11 @@ impl<'a> Plan<'a> {
             }
             made.insert(&change.key, matches!(change.effect, Effect::Put { .. }).then_some(number));
         }
+        let outbox = self.first_ones(outbox)?;
         for change in changes {
             self.make(store, change);
         }
-        for (topic, message) in outbox {
-            self.publish(&topic, message);
-        }
+        self.publish_all(outbox);
         Ok(())
     }
 
@@ -216,43 +221,6 @@ impl<'a> Plan<'a> {
     /// The wall time at which something that lives for `ttl` from now on is gone.
     fn due(&self, ttl: Duration) -> u64 {
         self.now_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).max(1)
-    }
-
-    // --- topics ---
-
-    fn publish(&mut self, topic: &Arc<Topic>, message: Outgoing) {
-        let position = Position(self.next());
-        let expires = expiry_ms(message.expires);
-        let (topics, name) = (topic.component.name.as_str(), topic.name.as_str());
-        let key = message.key.filter(|key| !key.is_empty());
-        let (of, payload) = (key.as_deref().unwrap_or_default(), &message.payload);
-        self.frame.push(&Op::Message { topics, topic: name, expires, key: of, payload });
-        let received = Received { position, payload: message.payload, expires: message.expires, key };
-        self.effects.messages.push((Arc::clone(topic), received));
-        self.needs(topic.component.durability);
-    }
-
-    fn open(&mut self, topic: &Arc<Topic>, name: &str) {
-        let is_opening =
-            self.effects.opened.iter().any(|(other, opened, _)| Arc::ptr_eq(other, topic) && opened == name);
-        if is_opening || topic.group(name).is_some() {
-            return;
-        }
-        let number = self.next();
-        let is_first = self.effects.opened.iter().all(|(other, ..)| !Arc::ptr_eq(other, topic));
-        let cursor = if is_first { topic.start_of_group(number) } else { number };
-        let topics = topic.component.name.as_str();
-        self.frame.push(&Op::Group { topics, topic: &topic.name, group: name });
-        self.effects.edits.push(group_edit([topics, &topic.name, name], cursor, &[]));
-        self.effects.opened.push((Arc::clone(topic), name.to_owned(), cursor));
-        self.needs(topic.component.durability);
-    }
-
-    fn write_progress(&mut self, group: &Arc<Group>, and: Option<u64>) {
-        let (cursor, beyond) = group.progress(and);
-        let (topics, topic) = (group.topic.component.name.as_str(), group.topic.name.as_str());
-        self.effects.edits.push(group_edit([topics, topic, &group.name], cursor, &beyond));
-        self.frame.push(&Op::Progress { topics, topic, group: &group.name, cursor, beyond });
     }
 
     // --- locks ---
@@ -346,13 +314,6 @@ impl<'a> Plan<'a> {
             view::delete(&mut self.effects.edits, Place { space, store, key });
         }
     }
-}
-
-/// A group's progress in the view.
-pub(crate) fn group_edit(name: [&str; 3], cursor: u64, beyond: &[u64]) -> Edit {
-    let mut value = Vec::new();
-    encode_positions(&mut value, cursor, beyond);
-    Edit { space: META, key: named_key('g', &name).into(), value: Some(value.into()) }
 }
 
 fn check(change: &Change, seen: Version) -> Result<(), WriteError> {

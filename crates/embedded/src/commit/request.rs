@@ -55,6 +55,8 @@ pub(crate) enum Request {
     EndJobs { keys: Vec<JobKey>, guard: Guard, reply: Reply<bool> },
     /// Removes values that the expiry index says are due, and leases that ran out.
     Sweep { due: Vec<fjall::Slice> },
+    /// Publishes messages whose time has come; says when the next one's does.
+    Release { reply: Reply<Option<u64>> },
 }
 
 /// Where the answer to a request goes.
@@ -73,7 +75,11 @@ impl Request {
             Self::Bury { message, .. } => message.payload.len(),
             Self::PutJob { body, .. } => body.len(),
             Self::EndJobs { keys, .. } => keys.len() * size_of::<JobKey>(),
-            Self::Open { .. } | Self::TryLock { .. } | Self::Unlock { .. } | Self::Sweep { .. } => 0,
+            Self::Open { .. }
+            | Self::TryLock { .. }
+            | Self::Unlock { .. }
+            | Self::Sweep { .. }
+            | Self::Release { .. } => 0,
         };
         payload + size_of::<Self>()
     }
@@ -95,6 +101,7 @@ pub(crate) enum Answer {
     Transact(oneshot::Sender<Result<(), WriteError>>, Result<(), WriteError>),
     Done(Reply<()>, Result<(), Failure>),
     Said(Reply<bool>, Result<bool, Failure>),
+    Released(Reply<Option<u64>>, Result<Option<u64>, Failure>),
     Opened(Reply<Arc<Group>>, Arc<Topic>, String),
     TryLock(Reply<TryLock>, Result<TryLock, Failure>),
     Unlock(Reply<Unlock>, Unlock),
@@ -115,6 +122,7 @@ impl Answer {
                 drop(reply.send(committed.clone().and(verdict)));
             }
             Self::Said(reply, verdict) => drop(reply.send(committed.clone().and(verdict))),
+            Self::Released(reply, next) => drop(reply.send(committed.clone().and(next))),
             Self::Opened(reply, topic, name) => {
                 let opened =
                     committed.clone().and_then(|()| topic.group(&name).ok_or_else(crate::error::stopping));

@@ -55,9 +55,8 @@ fn check_sizes(core: &Shared, topic: &str, messages: &[Outgoing]) -> Result<(), 
     let limits = &core.limits;
     let total: usize = messages.iter().map(|message| message.payload.len()).sum();
     let largest = messages.iter().map(|message| message.payload.len()).max().unwrap_or(0);
-    let longest_key = messages.iter().filter_map(|message| message.key.as_ref()).map(|key| key.len()).max();
-    let why = if longest_key > Some(KEY_MAX) {
-        format!("a message's key is longer than {KEY_MAX} B")
+    let why = if messages.iter().any(|message| longest_name(message) > KEY_MAX) {
+        format!("a message's key or id is longer than {KEY_MAX} B")
     } else if largest > limits.value_bytes {
         format!("a message has {largest} B, more than the limit of {} B", limits.value_bytes)
     } else if total > limits.transaction_bytes {
@@ -68,4 +67,10 @@ fn check_sizes(core: &Shared, topic: &str, messages: &[Outgoing]) -> Result<(), 
         return Ok(());
     };
     Err(refused(format!("publish to topic {topic}"), why))
+}
+
+/// Bytes of the longest text about a message.
+pub(crate) fn longest_name(Outgoing { key, once, .. }: &Outgoing) -> usize {
+    let key = key.as_ref().map_or(0, |key| key.len());
+    key.max(once.as_ref().map_or(0, |once| once.id.len()))
 }

@@ -114,13 +114,13 @@ impl OpenGroup {
     async fn bury(&self, position: u64, dead_letters: &str) -> Result<(), Failure> {
         let component = &self.group.topic.component;
         let topic = self.core.registry.topic(component, dead_letters)?;
-        // Its time may be what it was given up for; as a dead letter it has all of it.
-        let message = Outgoing { expires: None, ..self.find(position).await? };
+        let message = self.find(position).await?;
         let group = Arc::clone(&self.group);
         self.core.ask(|reply| Request::Bury { group, position, topic, message, reply }).await?
     }
 
-    /// Reads a message that was handed out once more.
+    /// Reads a message that was handed out once more. Its time may be what it was given up for: as a dead letter it
+    /// has all of it.
     async fn find(&self, position: u64) -> Result<Outgoing, Failure> {
         let topic = &self.group.topic;
         let found = match topic.recent(position, 1) {
@@ -128,7 +128,7 @@ impl OpenGroup {
             Recent::From(_) => self.find_in_log(topic, position).await?,
         };
         let found = found.filter(|message| message.position.0 == position);
-        let outgoing = found.map(|Received { payload, expires, key, .. }| Outgoing { payload, expires, key });
+        let outgoing = found.map(|Received { payload, key, .. }| Outgoing { key, ..Outgoing::new(payload) });
         outgoing.ok_or_else(|| {
             let why = "the log does not hold it any more".to_owned();
             refused(format!("find message {position} of topic {}", topic.name), why)

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use floodway_blocks::jobs::{Entry, IfThere, Jobs};
 use floodway_blocks::lock::{FencingToken, Locks, TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Outbound, Precondition, Store, Transaction};
-use floodway_blocks::topics::{Outgoing, Settlement, Subscription, Topics};
+use floodway_blocks::topics::{Once, Outgoing, Settlement, Subscription, Topics};
 use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
 use tokio::task::JoinSet;
 
@@ -45,6 +45,8 @@ struct Said {
     put: BTreeMap<String, u64>,
     published: BTreeSet<String>,
     received: BTreeSet<String>,
+    /// Where each message stands that is in its topic once.
+    single: BTreeMap<String, u64>,
     token: u64,
     /// Jobs that were written, that may be over, and that are.
     written: BTreeSet<String>,
@@ -63,9 +65,7 @@ impl Said {
             ["published", message] => {
                 self.published.insert((*message).to_owned());
             }
-            ["received", message] => {
-                self.received.insert((*message).to_owned());
-            }
+            ["received", message, position] => self.receive(message, position.parse().unwrap()),
             ["token", token] => {
                 let token = token.parse().unwrap();
                 assert!(token > self.token, "token {token} after {}", self.token);
@@ -88,6 +88,19 @@ impl Said {
             _ => return,
         }
         self.lines += 1;
+    }
+
+    fn receive(&mut self, message: &str, position: u64) {
+        self.received.insert(message.to_owned());
+        if message.starts_with("later-") || message.starts_with("once-") {
+            let known = *self.single.entry(message.to_owned()).or_insert(position);
+            assert_eq!(known, position, "{message} was published twice");
+        }
+    }
+
+    /// Whether all has come that was published.
+    fn has_all(&self) -> bool {
+        self.published.is_subset(&self.received)
     }
 }
 
@@ -187,21 +200,32 @@ async fn number_of(store: &dyn Store, key: &str) -> Option<u64> {
     std::str::from_utf8(&item.value).unwrap().trim_start_matches('0').parse().ok().or(Some(0))
 }
 
-/// Receives everything that is left, and settles it.
+/// Receives everything that is left, and settles it; what is for later has its time.
 async fn drain(engine: &Engine, said: &mut Said) {
     let topics = engine.topics("topics").unwrap();
     let mut group = topics.subscribe("orders", "group").await.unwrap();
+    // Names that were used stay so.
+    let used = said.published.iter().filter(|message| message.starts_with("once-"));
+    topics.publish("orders", used.map(|text| once(text)).collect()).await.unwrap();
     topics.publish("orders", vec![message("end".to_owned())]).await.unwrap();
-    loop {
-        for received in group.receive(100).await.unwrap() {
+    let mut has_end = false;
+    while !has_end || !said.has_all() {
+        let received = tokio::time::timeout(Duration::from_secs(10), group.receive(100)).await;
+        // Whoever called says what is missing.
+        let Ok(received) = received else { return };
+        for received in received.unwrap() {
             let text = String::from_utf8(received.payload.to_vec()).unwrap();
             group.settle(received.position, Settlement::Done).await.unwrap();
-            if text == "end" {
-                return;
-            }
-            said.received.insert(text);
+            has_end |= text == "end";
+            said.receive(&text, received.position.0);
         }
     }
+}
+
+/// A message that is published once.
+fn once(text: &str) -> Outgoing {
+    let name = Once { id: text.into(), keep: Duration::from_hours(1) };
+    Outgoing { once: Some(name), ..message(text.to_owned()) }
 }
 
 fn message(text: String) -> Outgoing {
@@ -238,6 +262,8 @@ fn writer() {
             tasks.spawn(put(Arc::clone(&store), format!("key-{round}-{task}")));
             tasks.spawn(publish(Arc::clone(&topics), format!("message-{round}-{task}")));
             tasks.spawn(transact(Arc::clone(&store), format!("tx-{round}-{task}")));
+            tasks.spawn(publish_later(Arc::clone(&topics), format!("later-{round}-{task}")));
+            tasks.spawn(publish_twice(Arc::clone(&topics), format!("once-{round}-{task}")));
         }
         tasks.join_next().await
     });
@@ -272,6 +298,31 @@ async fn publish(topics: Arc<dyn Topics>, name: String) {
     }
 }
 
+async fn publish_later(topics: Arc<dyn Topics>, name: String) {
+    for number in 0..u32::MAX {
+        let text = format!("{name}={number}");
+        let due = wall() + Duration::from_millis(u64::from(number % 4) * 10);
+        let later = Outgoing { due: Some(due), ..message(text.clone()) };
+        topics.publish("orders", vec![later]).await.unwrap();
+        say(&format!("published {text}"));
+    }
+}
+
+async fn publish_twice(topics: Arc<dyn Topics>, name: String) {
+    for number in 0.. {
+        let text = format!("{name}={number}");
+        for _ in 0..2 {
+            topics.publish("orders", vec![once(&text)]).await.unwrap();
+        }
+        say(&format!("published {text}"));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is for later names a moment")]
+fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
 async fn transact(store: Arc<dyn Store>, key: String) {
     for number in 1.. {
         let text = format!("{key}={number}");
@@ -286,7 +337,9 @@ async fn transact(store: Arc<dyn Store>, key: String) {
 async fn consume(mut group: Box<dyn Subscription>) {
     loop {
         for received in group.receive(10).await.unwrap() {
-            say(&format!("received {}", String::from_utf8(received.payload.to_vec()).unwrap()));
+            let (text, position) =
+                (String::from_utf8(received.payload.to_vec()).unwrap(), received.position.0);
+            say(&format!("received {text} {position}"));
             group.settle(received.position, Settlement::Done).await.unwrap();
         }
     }

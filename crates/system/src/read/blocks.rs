@@ -62,6 +62,7 @@ impl Reader<'_> {
             delivery,
             dead_letter: fields.get("dead-letter").map(|_| fields.text("dead-letter")),
             in_flight_max: fields.whole("in-flight"),
+            dedup: fields.duration("dedup"),
         }
     }
 

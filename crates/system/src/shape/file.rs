@@ -464,6 +464,12 @@ static TOPICS: Object = Object {
             "Messages of one subscription under way at once.",
         ),
         field("timeout", DURATION, Default("30s"), "Time for a subscriber's answer to one delivery."),
+        field(
+            "dedup",
+            DURATION,
+            Default("5m"),
+            "For how long after a message another with the same `deduplicationId` is a duplicate; the ids are kept on disk.",
+        ),
     ],
 };
 
