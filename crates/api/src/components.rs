@@ -13,6 +13,7 @@ use floodway_blocks::secrets::Secrets;
 use floodway_blocks::state::Store;
 use floodway_blocks::subscription::Subscription;
 use floodway_blocks::topics::Topics;
+use floodway_policy::access::Permissions;
 use floodway_policy::operation::OperationPolicy;
 use floodway_policy::snapshot::{TargetName, TargetPolicy, TopicsPolicy};
 use tokio::sync::{mpsc, watch};
@@ -45,6 +46,8 @@ pub struct Components {
     /// How what apps ask for is tried; the first that fits counts. It holds only in what
     /// [`Components::for_app`] returns.
     pub targets: Vec<TargetPolicy>,
+    /// What apps may do.
+    pub permissions: Arc<Permissions>,
     /// Subscriptions that apps need not ask for.
     pub declared: Vec<DeclaredSubscription>,
     /// What stands before services that this app calls.

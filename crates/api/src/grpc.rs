@@ -36,8 +36,8 @@ use tower::ServiceExt as _;
 use crate::components::Components;
 use crate::configuration::grpc::Open;
 use crate::configuration::http::Watches;
-use crate::listen;
 use crate::server::{Api, Blocks, Caller, HEAD_BYTES_MAX, ServerOptions};
+use crate::{listen, permissions};
 use calls::Calls;
 pub(crate) use service::Service;
 
@@ -107,6 +107,11 @@ impl Port {
             path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(service, _)| service);
         if service != Some(SERVICE_NAME) {
             return proxy::call(&self.api, request, peer).await.unwrap_or_else(|status| refused(&status));
+        }
+        let method = path.rsplit('/').next().unwrap_or_default();
+        let rules = &self.api.components.permissions.api;
+        if !rules.is_empty() && !permissions::allows_grpc(rules, method) {
+            return refused(&Status::unimplemented(permissions::NOT_AVAILABLE));
         }
         request.extensions_mut().insert(From(peer));
         let Ok(response) = self.dapr.clone().oneshot(request).await;

@@ -18,6 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
 
 use crate::error::ApiError;
+use crate::permissions;
 use crate::resilience::calls::{self, CallError};
 use crate::server::{API_TOKEN, Api, discard};
 
@@ -120,6 +121,12 @@ pub(crate) async fn call(
     // `app.namespace` names the app too: a node has one namespace.
     let app = if api.invoke.knows(target) { target } else { target.split('.').next().unwrap_or_default() };
     let is_grpc = is_grpc(request.headers());
+    if let Some(control) = &api.components.permissions.calls {
+        let call = (request.method(), request.uri().path(), request.headers());
+        if !permissions::allows_call(control, &api.caller.app, call) {
+            return Err(denied(&api.caller.app, app, request.method(), request.uri().path()));
+        }
+    }
     introduce(request.headers_mut(), &api.caller.app, app, peer)?;
     if is_grpc {
         // Its status is in the trailers, so they must be welcome on every hop.
@@ -153,6 +160,13 @@ fn limited(body: Incoming, limit: usize) -> (Body, Rc<Cell<bool>>) {
 fn too_large(limit: usize) -> ApiError {
     let message = format!("the request body is larger than {limit} B");
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, FAILED, message)
+}
+
+fn denied(caller: &str, app: &str, method: &Method, path: &str) -> ApiError {
+    let why =
+        format!("access control policy has denied access to id: {caller} operation: {path} verb: {method}");
+    let message = format!("failed to invoke, id: {app}, err: {why}");
+    ApiError::new(StatusCode::FORBIDDEN, FAILED, message)
 }
 
 fn failed(target: &str, error: &CallError) -> ApiError {

@@ -20,6 +20,7 @@ mod listen;
 mod lock;
 mod metadata;
 mod path;
+mod permissions;
 mod publish;
 mod resilience;
 mod secrets;

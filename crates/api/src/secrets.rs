@@ -20,6 +20,8 @@ pub(crate) enum SecretError {
     NotConfigured,
     #[error("failed finding secret store with key {0}")]
     NoStore(String),
+    #[error("access denied by policy to get {name:?} from {store:?}")]
+    Denied { store: String, name: String },
     #[error("failed getting secret with key {name} from secret store {store}: secret {name} not found")]
     NotFound { store: String, name: String },
     #[error("failed getting secrets from secret store {store}")]
@@ -32,18 +34,29 @@ pub(crate) enum SecretError {
 
 /// Reads a secret.
 pub(crate) async fn get(components: &Components, store: &str, name: &str) -> Result<Secret, SecretError> {
-    let found = find(components, store)?.get(name).await;
+    let secrets = find(components, store)?;
+    if !may_read(components, store, name) {
+        return Err(SecretError::Denied { store: store.to_owned(), name: name.to_owned() });
+    }
+    let found = secrets.get(name).await;
     let found = found.map_err(|failure| SecretError::Failed { store: store.to_owned(), failure })?;
     found.ok_or_else(|| SecretError::NotFound { store: store.to_owned(), name: name.to_owned() })
 }
 
-/// Reads all secrets of a store.
+fn may_read(components: &Components, store: &str, name: &str) -> bool {
+    let scope = components.permissions.secrets.iter().find(|scope| scope.component == store);
+    scope.is_none_or(|scope| scope.allows(name))
+}
+
+/// Reads all secrets of a store that the app may read.
 pub(crate) async fn all(
     components: &Components,
     store: &str,
 ) -> Result<BTreeMap<String, Secret>, SecretError> {
     let found = find(components, store)?.all().await;
-    found.map_err(|failure| SecretError::Failed { store: store.to_owned(), failure })
+    let mut all = found.map_err(|failure| SecretError::Failed { store: store.to_owned(), failure })?;
+    all.retain(|name, _| may_read(components, store, name));
+    Ok(all)
 }
 
 fn find<'a>(components: &'a Components, store: &str) -> Result<&'a dyn Secrets, SecretError> {
@@ -73,6 +86,7 @@ fn error_of(error: &SecretError) -> ApiError {
     let (status, code) = match error {
         SecretError::NotConfigured => (StatusCode::INTERNAL_SERVER_ERROR, "ERR_SECRET_STORES_NOT_CONFIGURED"),
         SecretError::NoStore(_) => (StatusCode::UNAUTHORIZED, "ERR_SECRET_STORE_NOT_FOUND"),
+        SecretError::Denied { .. } => (StatusCode::FORBIDDEN, "ERR_PERMISSION_DENIED"),
         SecretError::NotFound { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "ERR_SECRET_GET"),
         SecretError::Failed { failure, .. } => {
             return ApiError::failed("ERR_SECRET_GET", &error.to_string(), failure);

@@ -25,7 +25,9 @@ use crate::components::Components;
 use crate::configuration::http::Watches;
 use crate::error::{ApiError, no_content, respond};
 use crate::path::{self, Metadata};
-use crate::{bindings, configuration, invoke, jobs, listen, lock, metadata, publish, secrets, state};
+use crate::{
+    bindings, configuration, invoke, jobs, listen, lock, metadata, permissions, publish, secrets, state,
+};
 
 pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
 
@@ -178,7 +180,17 @@ impl Api {
     /// that looks like a block's is reached only by `/v1.0/invoke`.
     async fn route(&self, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Body>, ApiError> {
         let path = request.uri().path();
-        if invoke::is_named(path) {
+        let rules = &self.components.permissions.api;
+        let is_there = rules.is_empty() || permissions::allows_http(rules, path);
+        if !is_there && !permissions::allows_calls(rules) {
+            return Err(ApiError::new(
+                StatusCode::NOT_FOUND,
+                "ERR_DIRECT_INVOKE",
+                permissions::NOT_AVAILABLE,
+            ));
+        }
+        // As in Dapr, a path of a part that is not there may be a service's.
+        if invoke::is_named(path) || !is_there {
             return invoke::invoke(self, request, peer).await;
         }
         let segments = path::segments(path).unwrap_or_default();

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use floodway_gateway::{Memberships, Stores, Workers};
-use floodway_system::{Service, System};
+use floodway_policy::access::Permissions;
+use floodway_system::{DaprSubscription, Scope, Service, System};
 use tokio::sync::Mutex;
 
 use crate::error::NodeError;
@@ -100,8 +101,8 @@ fn differences(present: &System, next: &System) -> Vec<String> {
 }
 
 /// What only documents bring.
-fn documents(system: &System) -> (&[floodway_system::Scope], &[floodway_system::DaprSubscription]) {
-    (&system.scopes, &system.subscriptions)
+fn documents(system: &System) -> (&[Scope], &[DaprSubscription], &Permissions) {
+    (&system.scopes, &system.subscriptions, &system.permissions)
 }
 
 /// What belongs to processes and their probes; the rest is how requests are sent to them.

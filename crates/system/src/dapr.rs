@@ -7,6 +7,7 @@
 //! What is read is honoured; what is known but not served, and what is unknown, is a mistake at its line.
 
 mod component;
+mod configuration;
 mod emit;
 mod resiliency;
 mod shape;
@@ -16,15 +17,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use floodway_blocks::EngineDescription;
+use floodway_policy::access::Permissions;
 use floodway_policy::snapshot::TargetPolicy;
 
+use self::configuration::CONFIGURATION;
 use self::resiliency::{RESILIENCY, Rank};
 use self::shape::{COMPONENT, SUBSCRIPTION_V1, SUBSCRIPTION_V2};
 use crate::check;
 use crate::code::Code;
 use crate::load::read_text;
 use crate::mistake::{Mistake, Mistakes, Span};
-use crate::model::{Component, DaprSubscription, Scope, Store, System, Topics};
+use crate::model::{Component, DaprSubscription, Scope, Store, System, Topics, Traces};
 use crate::tree::{self, Content, Node, Scalar};
 use crate::value::{Fields, Kind, Value};
 
@@ -45,11 +48,13 @@ struct Found {
     scopes: Vec<Scope>,
     subscriptions: Vec<DaprSubscription>,
     targets: Vec<(Rank, TargetPolicy)>,
+    /// Its name, what it allows, and where spans go.
+    configuration: Option<(String, Permissions, Option<Traces>)>,
 }
 
-const KINDS: [&str; 3] = ["Component", "Subscription", "Resiliency"];
+const KINDS: [&str; 4] = ["Component", "Subscription", "Resiliency", "Configuration"];
 /// Of Dapr, and not served.
-const OTHER_KINDS: [&str; 4] = ["Configuration", "HTTPEndpoint", "WorkflowAccessPolicy", "MCPServer"];
+const OTHER_KINDS: [&str; 3] = ["HTTPEndpoint", "WorkflowAccessPolicy", "MCPServer"];
 
 /// A file, with what is wrong with it.
 #[derive(Debug)]
@@ -101,12 +106,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Box<Mistakes>> {
 
 /// Each document in its turn, and within it by files.
 fn add_documents(system: &mut System, documents: &mut [Documents], with: Surroundings<'_>) {
-    let mut targets = Vec::new();
+    let (mut targets, mut types) = (Vec::new(), Vec::new());
     for turn in 0..=LAST_TURN {
         for Documents { nodes, mistakes, .. } in &mut *documents {
             for node in nodes.iter().filter(|node| turn_of(node) == turn) {
                 let mut found = Found::default();
-                Reader { system, with, found: &mut found, mistakes }.document(node);
+                let mut reader = Reader { system, with, found: &mut found, types: &mut types, mistakes };
+                reader.document(node);
                 targets.extend(found.add_to(system));
             }
         }
@@ -164,13 +170,17 @@ impl Documents {
 impl Found {
     /// All but how targets are tried, which has an order of its own.
     fn add_to(self, system: &mut System) -> Vec<(Rank, TargetPolicy)> {
-        let Self { stores, topics, secrets, bindings, scopes, subscriptions, targets } = self;
+        let Self { stores, topics, secrets, bindings, scopes, subscriptions, targets, configuration } = self;
         system.stores.extend(stores);
         system.topics.extend(topics);
         system.secrets.extend(secrets);
         system.bindings.extend(bindings);
         system.scopes.extend(scopes);
         system.subscriptions.extend(subscriptions);
+        if let Some((name, permissions, traces)) = configuration {
+            (system.permissions, system.configured_by) = (permissions, Some(name));
+            system.telemetry.traces = traces.or_else(|| system.telemetry.traces.take());
+        }
         targets
     }
 }
@@ -180,6 +190,8 @@ struct Reader<'a> {
     system: &'a System,
     with: Surroundings<'a>,
     found: &'a mut Found,
+    /// The types and names of components, of all documents until now.
+    types: &'a mut Vec<(String, String)>,
     mistakes: &'a mut Vec<Mistake>,
 }
 
@@ -203,6 +215,10 @@ impl Reader<'_> {
             ("Resiliency", "dapr.io/v1alpha1") => {
                 let fields = check::object(node, &RESILIENCY, self.mistakes);
                 self.resiliency(&fields);
+            }
+            ("Configuration", "dapr.io/v1alpha1") => {
+                let fields = check::object(node, &CONFIGURATION, self.mistakes);
+                self.configuration(&fields);
             }
             (known, _) if KINDS.contains(&known) => {
                 let versions = ["dapr.io/v1alpha1", "dapr.io/v2alpha1"];

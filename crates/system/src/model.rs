@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use floodway_blocks::engine::OptionValue;
 use floodway_blocks::subscription::Subscription;
+use floodway_policy::access::Permissions;
 use floodway_policy::admission::PriorityPolicy;
 use floodway_policy::balance::{Balance, HashPolicy};
 use floodway_policy::budget::BudgetPolicy;
@@ -67,6 +68,10 @@ pub struct System {
     pub scopes: Vec<Scope>,
     /// How what services ask for is tried; the first that fits counts.
     pub targets: Vec<TargetPolicy>,
+    /// What services may do.
+    pub permissions: Permissions,
+    /// The name of the document that says so, if one does.
+    pub configured_by: Option<String>,
     /// Subscriptions of Dapr's documents.
     pub subscriptions: Vec<DaprSubscription>,
     /// What can be offered to it.

@@ -21,6 +21,7 @@ use crate::model::System;
 use crate::tree::Key;
 use crate::value::Fields;
 use floodway_blocks::{Block, EngineDescription};
+use floodway_policy::access::Permissions;
 
 /// What reading needs besides the values.
 pub(crate) struct Reader<'a> {
@@ -59,6 +60,8 @@ impl Reader<'_> {
             jobs: self.jobs(file),
             scopes: Vec::new(),
             targets: self.targets(file),
+            permissions: Permissions::default(),
+            configured_by: None,
             subscriptions: Vec::new(),
             bindings: self.components(file, "bindings", Block::Bindings),
             configuration: self.components(file, "configuration", Block::Configuration),

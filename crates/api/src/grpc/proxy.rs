@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use floodway_blocks::invoke::Body;
 use http::header::HeaderValue;
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use tonic::Status;
 
@@ -31,7 +31,10 @@ pub(super) async fn call(
     head.uri = head.uri.path_and_query().cloned().map_or_else(root, Uri::from);
     head.headers.remove(API_TOKEN);
     let response = invoke::call(api, &app, Request::from_parts(head, Body::new(body)), peer).await;
-    response.map_err(|error| Status::unavailable(format!("{FAILED}: {}", error.message)))
+    response.map_err(|error| match error.status {
+        StatusCode::FORBIDDEN => error.into(),
+        _ => Status::unavailable(format!("{FAILED}: {}", error.message)),
+    })
 }
 
 fn root() -> Uri {

@@ -14,6 +14,7 @@ mod limits;
 mod locks;
 mod ordering;
 mod outbox;
+mod permissions;
 mod publishing;
 mod resilience;
 mod rollout;

@@ -18,6 +18,7 @@ use floodway_engines::env::Env;
 use floodway_engines::file::{FileConfiguration, FileSecrets, Layout};
 use floodway_engines::http::{HttpBinding, HttpOptions};
 use floodway_kit::http::{Answer, send};
+use floodway_policy::access::Permissions;
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::retry::Backoff;
 use floodway_policy::schedule::Schedule;
@@ -63,22 +64,27 @@ pub(crate) fn api_with(
     options: ServerOptions,
     dead_letter: Option<&str>,
 ) -> Api {
-    start(apps, options, dead_letter, None, Vec::new())
+    start(apps, options, dead_letter, None, <_>::default())
 }
 
 /// An API whose app `me` asks targets by these policies.
 pub(crate) fn api_guarded(apps: &[(&str, SocketAddr)], targets: Vec<TargetPolicy>) -> Api {
-    start(apps, ServerOptions::default(), Some("dead"), None, targets)
+    start(apps, ServerOptions::default(), Some("dead"), None, (targets, Permissions::default()))
+}
+
+/// An API whose app `me` may do this.
+pub(crate) fn api_permitted(apps: &[(&str, SocketAddr)], permissions: Permissions) -> Api {
+    start(apps, ServerOptions::default(), None, None, (Vec::new(), permissions))
 }
 
 /// An API with the bindings `mail`, which asks this URL, and `tick`, ten times a second.
 pub(crate) fn api_bound(url: &str, apps: &[(&str, SocketAddr)]) -> Api {
-    start(apps, ServerOptions::default(), None, Some(url), Vec::new())
+    start(apps, ServerOptions::default(), None, Some(url), <_>::default())
 }
 
 /// The same without apps, by these policies.
 pub(crate) fn api_bound_by(url: &str, targets: Vec<TargetPolicy>) -> Api {
-    start(&[], ServerOptions::default(), None, Some(url), targets)
+    start(&[], ServerOptions::default(), None, Some(url), (targets, Permissions::default()))
 }
 
 fn start(
@@ -86,7 +92,7 @@ fn start(
     options: ServerOptions,
     dead_letter: Option<&str>,
     mail: Option<&str>,
-    targets: Vec<TargetPolicy>,
+    (targets, permissions): (Vec<TargetPolicy>, Permissions),
 ) -> Api {
     let folder = tempfile::tempdir().expect("a folder");
     let (listener, address) = listen();
@@ -106,6 +112,7 @@ fn start(
                 bind(&mut components, mail);
             }
             components.targets = targets;
+            components.permissions = Arc::new(permissions);
             let own = Arc::new(components.for_app("me", &Scopes::new()));
             let components = Arc::new(components);
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());

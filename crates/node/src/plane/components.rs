@@ -1,5 +1,7 @@
 //! What services can ask for: the system file's names, each with the engine behind it.
 
+use std::sync::Arc;
+
 use floodway_api::{
     Components, DeclaredSubscription, JobsComponent, Outbox, Scopes, StoreComponent, TopicsComponent,
 };
@@ -19,6 +21,7 @@ pub(super) fn components(
 ) -> Result<Components, NodeError> {
     let mut components = Components::default();
     components.declared = system.subscriptions.iter().map(declared).collect();
+    components.permissions = Arc::new(system.permissions.clone());
     components.targets.clone_from(&snapshot.targets);
     components.secrets = outside::secrets(&system.secrets)?;
     components.bindings = outside::output_bindings(&system.bindings)?;

@@ -127,6 +127,7 @@ impl Reader<'_> {
         let empty = Fields::empty(fields.span);
         let spec = fields.object("spec").unwrap_or(&empty);
         let Some(of) = self.kind_of(spec) else { return };
+        self.types.push((of.name.to_owned(), name.clone()));
         self.version(spec);
         if is_on(spec.get("ignoreErrors")) {
             let at = spec.given("ignoreErrors").unwrap_or(spec.span);
