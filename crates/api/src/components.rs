@@ -146,6 +146,8 @@ impl Components {
         let mut own = self.clone();
         own.stores.retain(|name, _| is_for("stores", name));
         own.topics.retain(|name, _| is_for("topics", name));
+        own.locks.retain(|name, _| is_for("locks", name));
+        own.configuration.retain(|name, _| is_for("configuration", name));
         own.secrets.retain(|name, _| is_for("secrets", name));
         own.bindings.retain(|name, _| is_for("bindings", name));
         own.cron.retain(|binding| is_for("bindings", &binding.name));

@@ -24,7 +24,7 @@ mod telemetry;
 
 pub use error::NodeError;
 pub use node::{Node, Options};
-pub use plane::check_tls;
+pub use plane::{check_tls, read_secret};
 pub use reload::ReadSystem;
 
 /// How far a load is.

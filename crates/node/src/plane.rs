@@ -34,6 +34,7 @@ use components::{components, scopes, stores};
 use engine::OpenEngine;
 use traffic::GatewayTraffic;
 
+pub use outside::read_secret;
 pub use tls::check_tls;
 
 /// Everything that carries requests and messages.

@@ -89,6 +89,8 @@ codes! {
     UnknownColumn = "FW-1309",
     /// Rows that cannot be read.
     UnreadableRows = "FW-1310",
+    /// A secret that cannot be read.
+    UnreadableSecret = "FW-1311",
     /// A part of Dapr's documents that is not served.
     NotServed = "FW-1401",
 }

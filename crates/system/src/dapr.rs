@@ -13,6 +13,7 @@ mod resiliency;
 mod shape;
 mod subscription;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,10 +32,14 @@ use crate::model::{Component, DaprSubscription, Scope, Store, System, Topics, Tr
 use crate::tree::{self, Content, Node, Scalar};
 use crate::value::{Fields, Kind, Value};
 
+/// Reads a secret of a component, by its name: its texts by key, or why there are none.
+pub type ReadSecret<'a> = &'a dyn Fn(&Component, &str) -> Result<BTreeMap<String, String>, String>;
+
 /// What documents are read with.
 #[derive(Clone, Copy)]
 struct Surroundings<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
+    secret: ReadSecret<'a>,
     catalogue: &'a [EngineDescription],
 }
 
@@ -45,6 +50,7 @@ struct Found {
     topics: Vec<Topics>,
     secrets: Vec<Component>,
     bindings: Vec<Component>,
+    configurations: Vec<Component>,
     scopes: Vec<Scope>,
     subscriptions: Vec<DaprSubscription>,
     targets: Vec<(Rank, TargetPolicy)>,
@@ -70,6 +76,7 @@ pub fn add_resources(
     system: &mut System,
     folders: &[PathBuf],
     env: &dyn Fn(&str) -> Option<String>,
+    secret: ReadSecret<'_>,
     catalogue: &[EngineDescription],
 ) -> Result<(), Vec<Mistakes>> {
     let (mut wrong, mut documents) = (Vec::new(), Vec::new());
@@ -79,7 +86,7 @@ pub fn add_resources(
             Err(mistakes) => wrong.push(*mistakes),
         }
     }
-    add_documents(system, &mut documents, Surroundings { env, catalogue });
+    add_documents(system, &mut documents, Surroundings { env, secret, catalogue });
     let wrong_files = documents.into_iter().filter(|it| !it.mistakes.is_empty());
     wrong.extend(wrong_files.map(|it| Mistakes::new(&it.file, &it.text, it.mistakes)));
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
@@ -170,11 +177,22 @@ impl Documents {
 impl Found {
     /// All but how targets are tried, which has an order of its own.
     fn add_to(self, system: &mut System) -> Vec<(Rank, TargetPolicy)> {
-        let Self { stores, topics, secrets, bindings, scopes, subscriptions, targets, configuration } = self;
+        let Self {
+            stores,
+            topics,
+            secrets,
+            bindings,
+            configurations,
+            scopes,
+            subscriptions,
+            targets,
+            configuration,
+        } = self;
         system.stores.extend(stores);
         system.topics.extend(topics);
         system.secrets.extend(secrets);
         system.bindings.extend(bindings);
+        system.configuration.extend(configurations);
         system.scopes.extend(scopes);
         system.subscriptions.extend(subscriptions);
         if let Some((name, permissions, traces)) = configuration {

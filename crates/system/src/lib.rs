@@ -27,7 +27,7 @@ mod reference;
 mod schema;
 
 pub use code::Code;
-pub use dapr::add_resources;
+pub use dapr::{ReadSecret, add_resources};
 pub use load::{ColumnsOf, Context, FILE_NAME, load, parse};
 pub use mistake::{Mistake, Mistakes, Span};
 pub use model::{

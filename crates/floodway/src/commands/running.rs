@@ -44,7 +44,13 @@ fn read(file: &SystemFile, profile: Option<&str>, resources: &[PathBuf]) -> Resu
     let env = |name: &str| std::env::var(name).ok();
     let system = floodway_system::load(&file.path, profile, &env, floodway_node::ENGINES);
     let mut system = system.map_err(|found| vec![found])?;
-    floodway_system::add_resources(&mut system, resources, &env, floodway_node::ENGINES)?;
+    floodway_system::add_resources(
+        &mut system,
+        resources,
+        &env,
+        &floodway_node::read_secret,
+        floodway_node::ENGINES,
+    )?;
     Ok(system)
 }
 

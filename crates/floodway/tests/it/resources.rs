@@ -64,7 +64,7 @@ fn components_and_subscriptions_of_documents_are_served() {
 
 #[test]
 fn documents_with_mistakes_are_told_by_file_and_line() {
-    let place = place("apiVersion: dapr.io/v1alpha1\nkind: Resiliency\nmetadata: { name: r }\nspec: {}\n");
+    let place = place("apiVersion: dapr.io/v1alpha1\nkind: HTTPEndpoint\nmetadata: { name: r }\nspec: {}\n");
     fs::write(place.path("components/b.yaml"), STORE.replace("state.in-memory", "state.in-memori"))
         .expect("written");
     for words in [["check", "--resources-path", "components"], ["up", "--resources-path", "components"]] {
@@ -74,4 +74,71 @@ fn documents_with_mistakes_are_told_by_file_and_line() {
         assert!(text.contains("FW-1401") && text.contains("all.yaml:2"), "{text}");
         assert!(text.contains("b.yaml:4") && text.contains("did you mean `state.in-memory`"), "{text}");
     }
+}
+
+const CONFIGURATION: &str = "\
+apiVersion: dapr.io/v1alpha1
+kind: Configuration
+metadata: { name: config }
+spec:
+  accessControl:
+    defaultAction: allow
+    policies: [{ appId: web, defaultAction: deny }]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Resiliency
+metadata: { name: resiliency }
+spec:
+  policies: { retries: { twice: { policy: constant, duration: 10ms, maxRetries: 1 } } }
+  targets: { apps: { other: { retry: twice } } }
+";
+
+#[test]
+fn documents_say_who_may_call_and_how() {
+    let node = place(CONFIGURATION).up(&["--resources-path", "components"]);
+    eventually("all replicas are ready", || node.err().contains("all replicas are ready"));
+    let call = |replica, app| {
+        let path = format!("/v1.0/invoke/{app}/method/who");
+        send(api(&node, replica), "GET", &path, &[], b"").expect("an answer")
+    };
+    let denied = call(0, "other");
+    assert_eq!(denied.status, 403, "{}", denied.text());
+    assert!(denied.text().contains("ERR_DIRECT_INVOKE"), "{}", denied.text());
+    assert_eq!(call(1, "web").status, 200);
+    node.stop();
+}
+
+#[test]
+fn values_of_components_may_be_secrets() {
+    let documents = "\
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: mail }
+spec:
+  type: bindings.http
+  version: v1
+  metadata:
+    - { name: url, value: \"http://127.0.0.1:9\" }
+    - { name: securityToken, secretKeyRef: { name: token } }
+    - { name: securityTokenHeader, value: authorization }
+auth: { secretStore: vault }
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: vault }
+spec:
+  type: secretstores.local.file
+  version: v1
+  metadata: [{ name: secretsFile, value: secrets.json }]
+";
+    let place = place(documents);
+    let check = || place.run(&["check", "--resources-path", "components"]);
+    fs::write(place.path("secrets.json"), "{\"other\":\"x\"}").expect("written");
+    let told = check();
+    let text = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(!told.status.success() && text.contains("FW-1311") && text.contains("it is not there"), "{text}");
+    fs::write(place.path("secrets.json"), "{\"token\":\"hidden\"}").expect("written");
+    let told = check();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    assert!(!String::from_utf8_lossy(&told.stdout).contains("hidden"));
 }

@@ -10,7 +10,7 @@ use floodway_blocks::Failure;
 use floodway_blocks::bindings::OutputBinding;
 use floodway_blocks::configuration::Configuration;
 use floodway_blocks::engine::OptionValue;
-use floodway_blocks::secrets::Secrets;
+use floodway_blocks::secrets::{Secret, Secrets};
 use floodway_engines::cron;
 use floodway_engines::env::{self, Env};
 use floodway_engines::file::{self, FileConfiguration, FileSecrets, Layout};
@@ -18,6 +18,8 @@ use floodway_engines::folder::{self, Folder};
 use floodway_engines::http::{self, HttpBinding, HttpOptions};
 use floodway_policy::schedule::{Schedule, ScheduleError};
 use floodway_system::{Component, Engine};
+
+use tokio::runtime::Builder;
 
 use crate::error::NodeError;
 
@@ -37,6 +39,29 @@ pub(super) fn secrets(specs: &[Component]) -> Result<BTreeMap<String, Arc<dyn Se
         };
         Ok(Some(secrets))
     })
+}
+
+/// Reads a secret of a component as it is now.
+///
+/// # Errors
+/// Why that cannot be.
+pub fn read_secret(component: &Component, name: &str) -> Result<BTreeMap<String, String>, String> {
+    let opened = secrets(std::slice::from_ref(component)).map_err(|error| with_causes(&error))?;
+    let secrets = opened.get(&component.name).ok_or("no engine of secrets is of this name")?;
+    // Whoever asks may be in a runtime, in which no other can be waited for.
+    let read = || {
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        runtime.block_on(secrets.get(name)).map_err(|failure| with_causes(&failure))
+    };
+    let found = std::thread::scope(|scope| scope.spawn(read).join());
+    let Secret(texts) = found.map_err(|_panic| "reading it failed")??.ok_or("it is not there")?;
+    Ok(texts)
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The configuration components by name.

@@ -7,7 +7,7 @@ use super::{Reader, is_on};
 use crate::code::Code;
 use crate::mistake::{Mistake, Span};
 use crate::model::{Component, Outbox, Scope};
-use crate::value::{Fields, Kind};
+use crate::value::{Fields, Kind, Value};
 
 /// A type of component that is served.
 struct Type {
@@ -49,7 +49,7 @@ const fn known(name: &'static str, becomes: Becomes) -> Known {
     Known { name, becomes }
 }
 
-const TYPES: [Type; 6] = [
+const TYPES: [Type; 7] = [
     Type {
         name: "state.in-memory",
         section: Section::Stores,
@@ -79,6 +79,12 @@ const TYPES: [Type; 6] = [
             known("nestedSeparator", Becomes::Text("separator")),
             known("multiValued", Becomes::Flag("multi-valued")),
         ],
+    },
+    Type {
+        name: "configuration.file",
+        section: Section::Configuration,
+        engine: "file",
+        options: &[known("path", Becomes::Text("path"))],
     },
     Type {
         name: "bindings.cron",
@@ -133,7 +139,8 @@ impl Reader<'_> {
             let at = spec.given("ignoreErrors").unwrap_or(spec.span);
             self.not_served(at, "`ignoreErrors: true`", "leave it out: a broken component is a mistake");
         }
-        let options = self.options(spec, of);
+        let store = fields.object("auth").and_then(|auth| auth.get("secretStore"));
+        let options = self.options(spec, of, store);
         self.expect_new(of.section, &name, span);
         if self.mistakes.len() > before {
             return;
@@ -165,7 +172,7 @@ impl Reader<'_> {
         }
     }
 
-    fn options(&mut self, spec: &Fields, of: &Type) -> Options {
+    fn options(&mut self, spec: &Fields, of: &Type, store: Option<&Value>) -> Options {
         let mut options = Options::default();
         for item in spec.list("metadata") {
             let Kind::Fields(item) = &item.kind else { continue };
@@ -179,7 +186,7 @@ impl Reader<'_> {
                 self.wrong(mistake.one_of(&name, of.options.iter().map(|known| known.name)));
                 continue;
             };
-            if let Some((value, span)) = self.value(item, at) {
+            if let Some((value, span)) = self.value(item, at, store) {
                 self.option(known, &value, span, &mut options);
             }
         }
@@ -187,11 +194,15 @@ impl Reader<'_> {
     }
 
     /// The value of an option, and where it stands.
-    fn value(&mut self, item: &Fields, at: Span) -> Option<(String, Span)> {
-        if let Some(span) = item.given("secretKeyRef") {
-            let help = "take it from the environment: `envRef: NAME`";
-            self.not_served(span, "`secretKeyRef`", help);
-            return None;
+    fn value(&mut self, item: &Fields, at: Span, store: Option<&Value>) -> Option<(String, Span)> {
+        if let Some(reference) = item.object("secretKeyRef") {
+            for other in ["value", "envRef"] {
+                if let Some(span) = item.given(other) {
+                    let message = format!("`{other}` and `secretKeyRef` exclude each other");
+                    self.wrong(Mistake::at(span, Code::KeysDisagree, message).help("keep one of the two"));
+                }
+            }
+            return Some((self.secret(reference, store)?, reference.span));
         }
         match (item.get("value"), item.get("envRef")) {
             (Some(value), None) => Some((value.text()?, value.span)),
@@ -217,6 +228,37 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// A text of a secret; the key is the name, if none is given.
+    fn secret(&mut self, reference: &Fields, store: Option<&Value>) -> Option<String> {
+        let name = reference.text("name");
+        let key = reference.get("key").and_then(Value::text).unwrap_or_else(|| name.clone());
+        let Some((store, span)) = store.and_then(|store| Some((store.text()?, store.span))) else {
+            let message = "the component needs `auth.secretStore`, as it takes a value from a secret";
+            let mistake = Mistake::at(reference.span, Code::MissingKey, message);
+            self.wrong(mistake.help("write `auth: { secretStore: NAME }` beside `spec`"));
+            return None;
+        };
+        let there = &self.system.secrets;
+        let Some(component) = there.iter().find(|component| component.name == store) else {
+            let message = format!("there is no secrets component `{store}`");
+            let mistake = Mistake::at(span, Code::UnknownName, message);
+            let mistake = mistake.one_of(&store, there.iter().map(|component| component.name.as_str()));
+            self.wrong(mistake);
+            return None;
+        };
+        let texts = (self.with.secret)(component, &name);
+        let why = match texts {
+            Ok(mut texts) => match texts.remove(&key) {
+                Some(text) => return Some(text),
+                None => format!("it has no text `{key}`"),
+            },
+            Err(why) => why,
+        };
+        let message = format!("the secret `{name}` of `{store}` cannot be read");
+        self.wrong(Mistake::at(reference.span, Code::UnreadableSecret, message).help(why));
+        None
     }
 
     fn option(&mut self, known: &Known, value: &str, span: Span, options: &mut Options) {
@@ -266,6 +308,7 @@ impl Reader<'_> {
             Section::Topics => system.topics.iter().any(|topics| topics.name == name),
             Section::Secrets => system.secrets.iter().any(|secrets| secrets.name == name),
             Section::Bindings => system.bindings.iter().any(|binding| binding.name == name),
+            Section::Configuration => system.configuration.iter().any(|found| found.name == name),
         };
         if is_taken {
             let message = format!("`{}.{name}` is there already", section.name());
@@ -305,6 +348,7 @@ impl Reader<'_> {
         let named = |component: Component| Component { name: name.to_owned(), ..component };
         self.found.secrets.extend(made.secrets.into_iter().map(named));
         self.found.bindings.extend(made.bindings.into_iter().map(named));
+        self.found.configurations.extend(made.configuration.into_iter().map(named));
     }
 
     /// Topics of the system, and of documents before this one.

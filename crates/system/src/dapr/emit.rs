@@ -16,6 +16,7 @@ pub(super) enum Section {
     Topics,
     Secrets,
     Bindings,
+    Configuration,
 }
 
 impl Section {
@@ -25,6 +26,7 @@ impl Section {
             Self::Topics => "topics",
             Self::Secrets => "secrets",
             Self::Bindings => "bindings",
+            Self::Configuration => "configuration",
         }
     }
 }

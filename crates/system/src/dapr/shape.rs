@@ -75,8 +75,8 @@ static ITEM: Object = Object {
     doc: "A name and a value.",
     fields: &[
         field("name", TEXT, Required, "The option."),
-        field("value", LITERAL, Optional("`envRef` must be there"), "Its value."),
-        field("envRef", TEXT, Optional("`value` must be there"), "A variable of the environment."),
+        field("value", LITERAL, Optional("`envRef` or `secretKeyRef` must be there"), "Its value."),
+        field("envRef", TEXT, Optional("one of the others must be there"), "A variable of the environment."),
         field("secretKeyRef", Shape::Object(&SECRET_KEY), Optional("none"), "A secret."),
     ],
 };

@@ -32,8 +32,18 @@ fn read(text: &str) -> Result<System, Mistakes> {
     let base = "system: s\nservices: { order: { run: order } }\ntopics: { events: { engine: embedded } }";
     let mut system = parse(base, context).expect("a system");
     let env = |name: &str| (name == "SET").then(|| "from outside".to_owned());
+    let secret = |component: &Component, name: &str| match (component.name.as_str(), name) {
+        ("vault", "mail") => {
+            Ok([("mail", "m"), ("token", "t")].map(|(a, b)| (a.to_owned(), b.to_owned())).into())
+        }
+        _ => Err("it is not there".to_owned()),
+    };
     let mut documents = [Documents::parse("resources.yaml", text.to_owned())];
-    add_documents(&mut system, &mut documents, Surroundings { env: &env, catalogue: &catalogue });
+    add_documents(
+        &mut system,
+        &mut documents,
+        Surroundings { env: &env, secret: &secret, catalogue: &catalogue },
+    );
     let [Documents { file, text, mistakes, .. }] = documents;
     if mistakes.is_empty() { Ok(system) } else { Err(Mistakes::new(&file, &text, mistakes)) }
 }
@@ -158,11 +168,8 @@ fn what_is_known_and_not_served_is_refused_by_name() {
         let wrong = wrong(&text);
         assert!(wrong.len() == 1 && wrong[0].0 == "FW-1401" && wrong[0].2.contains(kind), "{wrong:?}");
     }
-    for metadata in [
-        "  - { name: keyPrefix, value: none }\n",
-        "  - { name: outboxPubsub, value: events }\n",
-        "  - { name: keyPrefix, secretKeyRef: { name: a, key: b } }\n",
-    ] {
+    for metadata in ["  - { name: keyPrefix, value: none }\n", "  - { name: outboxPubsub, value: events }\n"]
+    {
         assert_eq!(wrong(&component("state.in-memory", metadata))[0].0, "FW-1401", "{metadata}");
     }
 }
@@ -237,12 +244,67 @@ fn reads_the_yaml_files_of_a_folder() {
     write("readme.md", "not a document");
     let mut system = read("").expect("a system");
     let folders = [folder.path().to_owned()];
-    add_resources(&mut system, &folders, &|_| None, &catalogue()).unwrap();
+    add_resources(&mut system, &folders, &|_| None, &|_, _| Ok(BTreeMap::new()), &catalogue()).unwrap();
     assert_eq!(system.topics.len(), 2);
     write("b.yml", &component("state.redis", "    []\n"));
-    let wrong =
-        add_resources(&mut read("").expect("a system"), &folders, &|_| None, &catalogue()).unwrap_err();
+    let wrong = add_resources(
+        &mut read("").expect("a system"),
+        &folders,
+        &|_| None,
+        &|_, _| Ok(BTreeMap::new()),
+        &catalogue(),
+    )
+    .unwrap_err();
     assert!(wrong.len() == 1 && wrong[0].file().ends_with("b.yml"), "{wrong:?}");
     let nowhere = [folder.path().join("nowhere")];
-    assert!(add_resources(&mut system, &nowhere, &|_| None, &catalogue()).is_err());
+    assert!(
+        add_resources(&mut system, &nowhere, &|_| None, &|_, _| Ok(BTreeMap::new()), &catalogue()).is_err()
+    );
+}
+
+const VAULT: &str = "\
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: vault }
+spec: { type: secretstores.local.env, version: v1 }
+";
+
+/// A binding whose token is this secret, beside a vault that comes after it.
+fn with_secret(reference: &str, auth: &str) -> String {
+    let metadata =
+        format!("  - {{ name: url, value: \"http://a\" }}\n  - {{ name: securityToken, {reference} }}\n");
+    format!("{}{auth}{VAULT}", component("bindings.http", &metadata))
+}
+
+#[test]
+fn a_value_may_be_a_secret() {
+    let auth = "auth: { secretStore: vault }\n";
+    let token =
+        |reference: &str| sound(&with_secret(reference, auth)).bindings[0].engine.options["token"].clone();
+    assert_eq!(token("secretKeyRef: { name: mail, key: token }"), OptionValue::Text("t".to_owned()));
+    assert_eq!(
+        token("secretKeyRef: { name: mail }"),
+        OptionValue::Text("m".to_owned()),
+        "the key is the name"
+    );
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_a_mistake() {
+    let codes = |reference: &str, auth: &str| wrong(&with_secret(reference, auth))[0].0;
+    let auth = "auth: { secretStore: vault }\n";
+    assert_eq!(codes("secretKeyRef: { name: nothing }", auth), "FW-1311");
+    assert_eq!(codes("secretKeyRef: { name: mail, key: nothing }", auth), "FW-1311");
+    assert_eq!(codes("secretKeyRef: { name: mail }", ""), "FW-1102");
+    assert_eq!(codes("secretKeyRef: { name: mail }", "auth: { secretStore: valt }\n"), "FW-1301");
+    assert_eq!(codes("value: a, secretKeyRef: { name: mail }", auth), "FW-1304");
+}
+
+#[test]
+fn configuration_may_be_in_a_file() {
+    let system = sound(&component("configuration.file", "  - { name: path, value: features.json }\n"));
+    let found = &system.configuration[0];
+    assert_eq!((found.name.as_str(), found.engine.name.as_str()), ("it", "file"));
+    assert_eq!(found.engine.options["path"], OptionValue::File("features.json".into()));
 }

@@ -29,7 +29,14 @@ fn says_what_is_wrong_with_documents_and_where() {
         fs::copy(&file, alone.path().join("it.yaml")).unwrap();
         let mut system = read(SYSTEM).unwrap();
         let folders = [alone.path().to_owned()];
-        let wrong = floodway_system::add_resources(&mut system, &folders, &|_| None, CATALOGUE).unwrap_err();
+        let wrong = floodway_system::add_resources(
+            &mut system,
+            &folders,
+            &|_| None,
+            &|_, _| Err("it is not there".to_owned()),
+            CATALOGUE,
+        )
+        .unwrap_err();
         let said = wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let said = format!("{said}\n").replace(&format!("{}/", alone.path().display()), "");
         expect_file![file.with_extension("txt")].assert_eq(&said);
