@@ -1,8 +1,9 @@
 //! The envelope of a message: a `CloudEvent` 1.0 in its JSON format, with the fields that Dapr adds.
 
+mod fields;
 pub(crate) mod grpc;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +16,10 @@ use floodway_policy::calendar::Moment;
 use floodway_policy::schedule::point;
 use http::StatusCode;
 use http::header::HeaderMap;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use self::fields::Fields;
 use crate::clock;
 use crate::error::ApiError;
 use crate::path::{self, Metadata};
@@ -49,12 +51,17 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// The fields of an envelope in the order of their names, values as they were written.
-type Fields = BTreeMap<String, Box<RawValue>>;
-
 const CLOUD_EVENT: &str = "application/cloudevents+json";
-/// Metadata that sets a field of the envelope, and the field.
-const OVERRIDES: [&str; 7] = ["id", "source", "type", "subject", "traceid", "traceparent", "tracestate"];
+/// A field of the envelope, and the metadata that sets it.
+const OVERRIDES: [(&str, &str); 7] = [
+    ("id", "cloudevent.id"),
+    ("source", "cloudevent.source"),
+    ("type", "cloudevent.type"),
+    ("subject", "cloudevent.subject"),
+    ("traceid", "cloudevent.traceid"),
+    ("traceparent", "cloudevent.traceparent"),
+    ("tracestate", "cloudevent.tracestate"),
+];
 
 /// The message of a draft: its envelope and when it expires. With `rawPayload` the payload stays as it is.
 pub(crate) fn message(draft: &Draft<'_>) -> Result<Outgoing, ApiError> {
@@ -62,11 +69,12 @@ pub(crate) fn message(draft: &Draft<'_>) -> Result<Outgoing, ApiError> {
     let expires = ttl.map(|ttl| clock::wall() + ttl);
     let (key, due) = (key(draft.metadata)?, due(draft.metadata)?);
     if path::is_on(draft.metadata, "rawPayload") {
-        return Ok(Outgoing { expires, key, due, ..Outgoing::new(draft.payload.clone()) });
+        // A copy, as it may be a small part of a large request.
+        return Ok(Outgoing { expires, key, due, ..Outgoing::new(Bytes::copy_from_slice(&draft.payload)) });
     }
     let fields = envelope(draft, expires)?;
     let expires = expires.or_else(|| expiration(&fields));
-    Ok(Outgoing { expires, key, due, ..Outgoing::new(encode(&fields)) })
+    Ok(Outgoing { expires, key, due, ..Outgoing::new(fields.encode(draft.payload.len())) })
 }
 
 /// When a message is published: metadata `delay` (a duration) or `dueTime` (that or a moment, as of a job).
@@ -92,60 +100,60 @@ fn key(metadata: &Metadata) -> Result<Option<Arc<str>>, ApiError> {
 
 /// The payload that a JSON value stands for: JSON as it was written where the type is JSON (or none is
 /// given and it is no text), else a text without its quotes, or the bytes that it encodes.
-pub(crate) fn payload_of(event: &RawValue, content_type: &str) -> Result<Bytes, DecodeError> {
+pub(crate) fn payload_of<'a>(event: &'a RawValue, content_type: &str) -> Result<Cow<'a, [u8]>, DecodeError> {
     let essence = essence_of(content_type);
     let text = if is_json(essence) { None } else { serde_json::from_str::<String>(event.get()).ok() };
     match text {
-        None => Ok(Bytes::copy_from_slice(event.get().as_bytes())),
-        Some(text) if is_binary(essence) => STANDARD.decode(text).map(Bytes::from),
-        Some(text) => Ok(text.into()),
+        None => Ok(Cow::Borrowed(event.get().as_bytes())),
+        Some(text) if is_binary(essence) => STANDARD.decode(text).map(Cow::Owned),
+        Some(text) => Ok(Cow::Owned(text.into_bytes())),
     }
 }
 
 /// An envelope around a payload that was published raw, for its subscriber.
 pub(crate) fn wrap_raw(payload: &[u8], topics: &str, topic: &str, source: &str) -> Bytes {
-    let mut fields = Fields::new();
-    set(&mut fields, "data_base64", &STANDARD.encode(payload));
-    set(&mut fields, "datacontenttype", "application/octet-stream");
-    set(&mut fields, "topic", topic);
-    set(&mut fields, "pubsubname", topics);
+    let mut fields = Fields::default();
+    fields.set("data_base64", STANDARD.encode(payload));
+    fields.set("datacontenttype", "application/octet-stream");
+    fields.set("topic", topic);
+    fields.set("pubsubname", topics);
     fill_gaps(&mut fields, source);
-    encode(&fields)
+    // Three bytes become four characters.
+    fields.encode(payload.len() / 3 * 4)
 }
 
-fn envelope(draft: &Draft<'_>, expires: Option<SystemTime>) -> Result<Fields, ApiError> {
+fn envelope<'a>(draft: &'a Draft<'_>, expires: Option<SystemTime>) -> Result<Fields<'a>, ApiError> {
     let mut fields = if is_cloud_event(draft.content_type) { given(draft)? } else { made(draft) };
-    set(&mut fields, "topic", draft.topic);
-    set(&mut fields, "pubsubname", draft.topics);
-    for name in OVERRIDES {
-        if let Some(value) = path::property(draft.metadata, &format!("cloudevent.{name}")) {
-            set(&mut fields, name, value);
+    fields.set("topic", draft.topic);
+    fields.set("pubsubname", draft.topics);
+    for (name, property) in OVERRIDES {
+        if let Some(value) = path::property(draft.metadata, property) {
+            fields.set(name, value);
         }
     }
     // A parent that metadata names is the trace; both names of it say the same.
     let named = path::property(draft.metadata, "cloudevent.traceparent");
     if let Some(parent) = named.or(draft.trace.parent) {
-        set_missing(&mut fields, "traceparent", || parent.to_owned());
-        set_missing(&mut fields, "traceid", || parent.to_owned());
+        fields.set_missing("traceparent", || parent);
+        fields.set_missing("traceid", || parent);
     }
     if let Some(state) = draft.trace.state {
-        set_missing(&mut fields, "tracestate", || state.to_owned());
+        fields.set_missing("tracestate", || state);
     }
     fill_gaps(&mut fields, draft.app);
     if let Some(expires) = expires.and_then(clock::rfc3339) {
-        set(&mut fields, "expiration", &expires);
+        fields.set("expiration", expires);
     }
     Ok(fields)
 }
 
 /// When an envelope says itself that it expires, as one that is passed on may.
-fn expiration(fields: &Fields) -> Option<SystemTime> {
-    let text: String = serde_json::from_str(fields.get("expiration")?.get()).ok()?;
-    text.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+fn expiration(fields: &Fields<'_>) -> Option<SystemTime> {
+    fields.text("expiration")?.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
 }
 
-fn given(draft: &Draft<'_>) -> Result<Fields, ApiError> {
-    serde_json::from_slice(&draft.payload).map_err(|error| {
+fn given<'a>(draft: &'a Draft<'_>) -> Result<Fields<'a>, ApiError> {
+    Fields::read(&draft.payload).map_err(|error| {
         let message = format!("the payload is no cloud event: {error}");
         ApiError::new(StatusCode::BAD_REQUEST, "ERR_PUBSUB_CLOUD_EVENTS_SER", message)
             .rich("DAPR_PUBSUB_CLOUD_EVENT_CREATION", &[("appID", draft.app)])
@@ -153,43 +161,29 @@ fn given(draft: &Draft<'_>) -> Result<Fields, ApiError> {
     })
 }
 
-fn made(draft: &Draft<'_>) -> Fields {
-    let mut fields = Fields::new();
+fn made<'a>(draft: &'a Draft<'_>) -> Fields<'a> {
+    let mut fields = Fields::default();
     let content_type = if draft.content_type.is_empty() { "text/plain" } else { draft.content_type };
-    set(&mut fields, "datacontenttype", content_type);
+    fields.set("datacontenttype", content_type);
     let essence = essence_of(content_type);
     if is_json(essence)
-        && let Ok(data) = serde_json::from_slice::<Box<RawValue>>(&draft.payload)
+        && let Ok(data) = serde_json::from_slice::<&RawValue>(&draft.payload)
     {
-        fields.insert("data".to_owned(), data);
+        fields.set_written("data", data);
     } else if is_binary(essence) {
-        set(&mut fields, "data_base64", &STANDARD.encode(&draft.payload));
+        fields.set("data_base64", STANDARD.encode(&draft.payload));
     } else {
-        set(&mut fields, "data", &String::from_utf8_lossy(&draft.payload));
+        fields.set("data", String::from_utf8_lossy(&draft.payload));
     }
     fields
 }
 
-fn fill_gaps(fields: &mut Fields, source: &str) {
-    set_missing(fields, "id", || Uuid::new_v4().to_string());
-    set_missing(fields, "source", || source.to_owned());
-    set_missing(fields, "specversion", || "1.0".to_owned());
-    set_missing(fields, "type", || "com.dapr.event.sent".to_owned());
-    set_missing(fields, "time", || clock::rfc3339(clock::wall()).unwrap_or_default());
-}
-
-fn set(fields: &mut Fields, name: &str, text: &str) {
-    fields.insert(name.to_owned(), to_raw_value(text).expect("a text is JSON"));
-}
-
-fn set_missing(fields: &mut Fields, name: &str, text: impl FnOnce() -> String) {
-    if !fields.contains_key(name) {
-        set(fields, name, &text());
-    }
-}
-
-fn encode(fields: &Fields) -> Bytes {
-    serde_json::to_vec(fields).expect("fields are JSON").into()
+fn fill_gaps<'a>(fields: &mut Fields<'a>, source: &'a str) {
+    fields.set_missing("id", || Uuid::new_v4().to_string());
+    fields.set_missing("source", || source);
+    fields.set_missing("specversion", || "1.0");
+    fields.set_missing("type", || "com.dapr.event.sent");
+    fields.set_missing("time", || clock::rfc3339(clock::wall()).unwrap_or_default());
 }
 
 /// The type without its parameters.

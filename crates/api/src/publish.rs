@@ -3,6 +3,7 @@
 pub(crate) mod grpc;
 pub(crate) mod http;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -61,13 +62,15 @@ pub(crate) async fn publish_all(
     }
     let mut messages = Vec::with_capacity(entries.len());
     for entry in entries {
-        let mut metadata = common.clone();
-        metadata.extend(entry.metadata.clone());
+        let mut merged = Cow::Borrowed(common);
+        if !entry.metadata.is_empty() {
+            merged.to_mut().extend(entry.metadata.clone());
+        }
         let payload = entry.payload.clone().map_err(|error| {
             let why = format!("entry {} is no base64: {error}", entry.id);
             wrong_events(blocks, batch, "DAPR_PUBSUB_MARSHAL_ENVELOPE", &why)
         })?;
-        let (app, content_type, metadata) = (&*blocks.caller.app, &*entry.content_type, &metadata);
+        let (app, content_type, metadata) = (&*blocks.caller.app, &*entry.content_type, &*merged);
         let draft = Draft { payload, content_type, app, topics, topic, metadata, trace };
         let once = once(metadata, component.policy.dedup)?;
         messages.push(Outgoing { once, ..cloud_event::message(&draft)? });

@@ -171,7 +171,8 @@ impl Value {
     fn payload(&self, content_type: &str) -> Result<Bytes, DecodeError> {
         match self {
             Self::Json(json) => {
-                cloud_event::payload_of(json.as_deref().unwrap_or(RawValue::NULL), content_type)
+                let json = json.as_deref().unwrap_or(RawValue::NULL);
+                Ok(cloud_event::payload_of(json, content_type)?.into_owned().into())
             }
             Self::Bytes(bytes) => Ok(bytes.clone()),
         }

@@ -1,5 +1,6 @@
 //! An envelope as a message of gRPC.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -7,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use dapr::dapr::proto::runtime::v1::TopicEventRequest;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
-use serde_json::value::RawValue;
 
-use super::{Fields, essence_of, is_json};
+use super::fields::{Field, Fields};
+use super::{essence_of, is_json};
 
 /// Tells the app how often a message was tried, this time included.
 const ATTEMPT: &str = "deliveryattempt";
@@ -17,11 +18,8 @@ const ATTEMPT: &str = "deliveryattempt";
 /// The envelope's fields and the attempt; `None` where it is no JSON object. Data is bytes as they were published: JSON as it was
 /// written, a text without its quotes, or what base64 stood for.
 pub(crate) fn to_grpc(envelope: &[u8], attempt: u32) -> Option<TopicEventRequest> {
-    let mut fields: Fields = serde_json::from_slice(envelope).ok()?;
-    let mut text = |name: &str| {
-        let value = fields.remove(name)?;
-        serde_json::from_str::<String>(value.get()).ok()
-    };
+    let mut fields = Fields::read(envelope).ok()?;
+    let mut text = |name: &str| fields.take(name).and_then(Field::into_text).map(Cow::into_owned);
     let mut event = TopicEventRequest {
         id: text("id").unwrap_or_default(),
         source: text("source").unwrap_or_default(),
@@ -33,9 +31,9 @@ pub(crate) fn to_grpc(envelope: &[u8], attempt: u32) -> Option<TopicEventRequest
         ..TopicEventRequest::default()
     };
     let encoded = text("data_base64").and_then(|encoded| STANDARD.decode(encoded).ok());
-    let written = fields.remove("data").map(|data| data_of(&data, &event.data_content_type));
+    let written = fields.take("data").map(|data| data_of(data, &event.data_content_type));
     event.data = encoded.or(written).unwrap_or_default();
-    let rest = fields.into_iter().map(|(name, value)| (name, extension(&value)));
+    let rest = fields.into_rest().map(|(name, value)| (name.into_owned(), extension(value)));
     let mut extensions: BTreeMap<_, _> = rest.collect();
     let attempt = Value { kind: Some(Kind::NumberValue(attempt.into())) };
     extensions.insert(ATTEMPT.to_owned(), attempt);
@@ -43,14 +41,22 @@ pub(crate) fn to_grpc(envelope: &[u8], attempt: u32) -> Option<TopicEventRequest
     Some(event)
 }
 
-fn data_of(data: &RawValue, content_type: &str) -> Vec<u8> {
+fn data_of(data: Field<'_>, content_type: &str) -> Vec<u8> {
     let is_plain = !is_json(essence_of(content_type));
-    let text = is_plain.then(|| serde_json::from_str::<String>(data.get()).ok()).flatten();
-    text.unwrap_or_else(|| data.get().to_owned()).into_bytes()
+    match data {
+        Field::Written(json) => {
+            let text = is_plain.then(|| serde_json::from_str::<String>(json.get()).ok()).flatten();
+            text.unwrap_or_else(|| json.get().to_owned()).into_bytes()
+        }
+        Field::Text(text) => text.into_owned().into_bytes(),
+    }
 }
 
-fn extension(written: &RawValue) -> Value {
-    to_value(serde_json::from_str(written.get()).unwrap_or_default())
+fn extension(field: Field<'_>) -> Value {
+    match field {
+        Field::Written(json) => to_value(serde_json::from_str(json.get()).unwrap_or_default()),
+        Field::Text(text) => Value { kind: Some(Kind::StringValue(text.into_owned())) },
+    }
 }
 
 /// JSON as protobuf's type for it has it: a number that is more than a double can hold comes as a text.

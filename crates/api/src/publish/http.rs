@@ -1,7 +1,10 @@
 //! Publishing over HTTP.
 
+use std::borrow::Cow;
+
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, Response};
+use bytes::Bytes;
 use floodway_blocks::invoke::Body;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -13,11 +16,11 @@ use crate::path::Metadata;
 use crate::server::{Api, Call};
 
 #[derive(Debug, Deserialize)]
-struct SentEntry {
+struct SentEntry<'a> {
     #[serde(rename = "entryId", alias = "entryID", alias = "EntryId", default)]
     id: String,
-    #[serde(default)]
-    event: Option<Box<RawValue>>,
+    #[serde(default, borrow)]
+    event: Option<&'a RawValue>,
     #[serde(rename = "contentType", default)]
     content_type: String,
     #[serde(default)]
@@ -73,10 +76,10 @@ pub(crate) async fn bulk(
     let headers = call.request.headers().clone();
     let body = api.body(call.request).await?;
     let batch = Batch { topics, topic, metadata: &call.metadata, trace: Trace::of(&headers) };
-    let sent: Vec<SentEntry> = serde_json::from_slice(&body).map_err(|error| {
+    let sent: Vec<SentEntry<'_>> = serde_json::from_slice(&body).map_err(|error| {
         super::wrong_events(api, &batch, "DAPR_PUBSUB_UNMARSHAL_EVENTS", &error.to_string())
     })?;
-    let entries: Vec<_> = sent.into_iter().map(SentEntry::into_entry).collect();
+    let entries: Vec<_> = sent.into_iter().map(|entry| entry.into_entry(&body)).collect();
     match super::publish_all(api, &batch, &entries).await? {
         Ok(()) => Ok(no_content()),
         Err(error) => {
@@ -91,11 +94,16 @@ fn content_type(headers: &HeaderMap) -> &str {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-impl SentEntry {
-    fn into_entry(self) -> Entry {
+impl SentEntry<'_> {
+    /// Its payload is a part of the body where it stands there as it is.
+    fn into_entry(self, body: &Bytes) -> Entry {
         let Self { id, event, content_type, metadata } = self;
-        let payload = |event: Box<RawValue>| cloud_event::payload_of(&event, &content_type);
-        let payload = event.map_or_else(|| Ok(bytes::Bytes::new()), payload);
+        let payload =
+            event.map_or_else(|| Ok(Cow::default()), |event| cloud_event::payload_of(event, &content_type));
+        let payload = payload.map(|payload| match payload {
+            Cow::Borrowed(part) => body.slice_ref(part),
+            Cow::Owned(bytes) => bytes.into(),
+        });
         Entry { id, payload, content_type, metadata: metadata.unwrap_or_default() }
     }
 }
