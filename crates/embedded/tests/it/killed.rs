@@ -106,7 +106,7 @@ impl Said {
 
 #[test]
 fn what_was_acknowledged_survives_kill_9() {
-    for seed in 0..6u64 {
+    for seed in floodway_kit::seeds(6) {
         let folder = tempfile::tempdir().unwrap();
         let level_name = ["fsync", "interval", "none"][usize::try_from(seed % 3).unwrap()];
         let mut said = Said::default();

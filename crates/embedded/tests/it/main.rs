@@ -8,5 +8,6 @@
 
 mod conformance;
 mod files;
+mod full_disk;
 mod killed;
 mod throughput;
