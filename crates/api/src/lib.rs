@@ -13,6 +13,8 @@ pub mod components;
 mod configuration;
 mod deliver;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod grpc;
 mod invoke;
 mod jobs;

@@ -31,6 +31,8 @@ mod view;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use fjall::Slice;
 
 pub(crate) mod fjall_view;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod memory;
 
 /// One ordered map of the view.

@@ -3,6 +3,7 @@
 #![cfg(test)]
 #![forbid(unsafe_code)]
 
+mod any_bytes;
 mod bindings;
 mod bulk;
 mod calls;

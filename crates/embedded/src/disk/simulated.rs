@@ -156,7 +156,8 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(bound).unwrap()).unwrap()
+        usize::try_from(self.0 % u64::try_from(bound).expect("a disk in memory is small"))
+            .expect("less than it was")
     }
 }
 
@@ -237,7 +238,7 @@ impl DiskFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = lock(&self.disk.0);
         let bytes = &state.files[self.id].now;
-        let start = usize::try_from(offset).unwrap().min(bytes.len());
+        let start = usize::try_from(offset).expect("a disk in memory is small").min(bytes.len());
         let read = buffer.len().min(bytes.len() - start);
         buffer[..read].copy_from_slice(&bytes[start..start + read]);
         Ok(read)
@@ -247,7 +248,7 @@ impl DiskFile for SimulatedFile {
         let mut state = lock(&self.disk.0);
         let fault = state.operation()?;
         let written = if fault == Some(Fault::Full) { &bytes[..bytes.len() / 2] } else { bytes };
-        let offset = usize::try_from(offset).unwrap();
+        let offset = usize::try_from(offset).expect("a disk in memory is small");
         let file = &mut state.files[self.id];
         put(&mut file.now, offset, written);
         file.unsynced.push(Write::Bytes(offset, written.to_vec()));
@@ -280,7 +281,7 @@ impl DiskFile for SimulatedFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = lock(&self.disk.0);
         let fault = state.operation()?;
-        let len = usize::try_from(len).unwrap();
+        let len = usize::try_from(len).expect("a disk in memory is small");
         let file = &mut state.files[self.id];
         file.now.resize(len, 0);
         file.unsynced.push(Write::Len(len));
@@ -288,6 +289,6 @@ impl DiskFile for SimulatedFile {
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(u64::try_from(lock(&self.disk.0).files[self.id].now.len()).unwrap())
+        Ok(u64::try_from(lock(&self.disk.0).files[self.id].now.len()).expect("a disk in memory is small"))
     }
 }

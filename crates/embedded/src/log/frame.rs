@@ -128,6 +128,15 @@ impl FrameBuffer {
     }
 }
 
+/// A frame around any bytes, right in all but what they mean.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn seal(body: &[u8], ops: u32, salt: u32) -> Vec<u8> {
+    let mut frame = FrameBuffer::new();
+    frame.bytes.extend_from_slice(body);
+    frame.ops = ops;
+    frame.seal(salt, 1, 0).to_vec()
+}
+
 fn checksum(salt: u32, head: &[u8], rest: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(salt);
     hasher.update(head);

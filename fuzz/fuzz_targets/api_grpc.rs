@@ -1,0 +1,18 @@
+//! Any message, to the API's methods of gRPC.
+#![no_main]
+
+use std::sync::LazyLock;
+
+#[path = "../../crates/api/tests/it"]
+#[allow(dead_code, unused_imports, reason = "the tests use the rest of it")]
+mod it {
+    pub(crate) mod any_bytes;
+    pub(crate) mod support;
+}
+
+use it::{any_bytes, support};
+
+static API: LazyLock<support::Api> = LazyLock::new(support::api);
+static CALLER: LazyLock<any_bytes::GrpcCaller> = LazyLock::new(|| any_bytes::GrpcCaller::to(&API));
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| any_bytes::grpc(&CALLER, bytes));
