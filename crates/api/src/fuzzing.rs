@@ -42,7 +42,7 @@ pub fn cloud_event(bytes: &[u8]) {
         assert!(envelope.contains_key(name), "{name} is missing: {envelope:?}");
     }
     assert_eq!((envelope["topic"].get(), envelope["pubsubname"].get()), (r#""topic""#, r#""topics""#));
-    let event = to_grpc(&message.payload).expect("an envelope is an event");
+    let event = to_grpc(&message.payload, 1).expect("an envelope is an event");
     if content_type != TYPES[3] {
         assert_eq!(event.data, published(payload, content_type), "{envelope:?}");
     }
