@@ -112,7 +112,7 @@ async fn publish_messages(topics: &Arc<dyn Topics>, messages: usize) -> Outcome<
         publishers.spawn(async move {
             let payload = Bytes::from(vec![b'm'; MESSAGE_BYTES]);
             for _ in 0..messages.div_ceil(PUBLISHERS * BATCH) {
-                let batch = vec![Outgoing { payload: payload.clone(), expires: None, key: None }; BATCH];
+                let batch = vec![Outgoing::new(payload.clone()); BATCH];
                 topics.publish(TOPIC, batch).await?;
             }
             Ok::<_, floodway_blocks::Failure>(())

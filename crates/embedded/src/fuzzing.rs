@@ -39,7 +39,7 @@ pub fn log(bytes: &[u8]) {
     let Ok((engine, _)) = open(&disk, &view) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let topics = engine.topics("topics").expect("it was named");
-    let message = Outgoing { payload: "message".into(), expires: None, key: None };
+    let message = Outgoing::new("message".into());
     runtime.block_on(topics.publish("topic", vec![message])).expect("a log that opens can be written");
     drop(topics);
     engine.close().expect("what was written can be closed");
