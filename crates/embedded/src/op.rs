@@ -145,7 +145,7 @@ pub(crate) fn decode_positions(mut bytes: &[u8]) -> Option<(u64, Vec<u64>)> {
             }
             shift += 7;
         }
-        last = last.checked_add(step)?;
+        last = last.checked_add(step).filter(|&next| next > last)?;
         beyond.push(last);
     }
     Some((cursor, beyond))

@@ -92,6 +92,11 @@ fn options() -> KeyspaceCreateOptions {
 fn storage(error: fjall::Error) -> io::Error {
     match error {
         fjall::Error::Io(error) => error,
+        // A write in the background failed; why is in the log, and the next write finds it as it is.
+        fjall::Error::Poisoned => io::Error::other(
+            "an earlier write of the state's files failed, as on a full disk: make room and start again, \
+             nothing acknowledged is lost",
+        ),
         other => io::Error::other(other),
     }
 }

@@ -76,11 +76,13 @@ async fn fill(engine: &Engine) -> (u64, WriteError) {
     unreachable!("the disk is small");
 }
 
-/// Whether an error says that the disk is full, or has it for its cause.
+/// Whether an error says that the disk is full, has it for its cause, or says that a write in the background
+/// found it so.
 fn is_full(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.to_string().contains("No space left on device") {
+        let text = error.to_string();
+        if text.contains("No space left on device") || text.contains("as on a full disk") {
             return true;
         }
         next = error.source();
