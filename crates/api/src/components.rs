@@ -54,6 +54,8 @@ pub struct Components {
     calls: BTreeMap<String, Arc<Ward>>,
     /// What stands before this app, by the topics that bring it messages.
     deliveries: BTreeMap<String, Arc<Inbound>>,
+    /// The same where its jobs are run.
+    runs: Option<Arc<Inbound>>,
     /// The same by the bindings that tell it of something.
     events: BTreeMap<String, Arc<Ward>>,
     said: Arc<Said>,
@@ -204,6 +206,8 @@ impl Components {
                 *binding = Arc::new(Guarded::new(Arc::clone(binding), ward));
             }
         }
+        self.runs =
+            inbound("jobs", &"jobs".to_owned()).map(|it| Arc::new(Inbound::new("jobs", &it.policy, seed())));
         for CronBinding { name, .. } in &self.cron {
             if let Some(ward) = ward(&TargetName::Inbound("bindings", name.clone()), name) {
                 self.events.insert(name.clone(), ward);
@@ -221,6 +225,11 @@ impl Components {
     /// What stands before the app where these topics bring it messages, if anything does.
     pub(crate) fn inbound(&self, topics: &str) -> Option<&Arc<Inbound>> {
         self.deliveries.get(topics)
+    }
+
+    /// What stands before the app where its jobs are run, if anything does.
+    pub(crate) const fn runs(&self) -> Option<&Arc<Inbound>> {
+        self.runs.as_ref()
     }
 
     /// What stands before the app where this binding tells it of something, if anything does.

@@ -86,7 +86,7 @@ fn differences(present: &System, next: &System) -> Vec<String> {
         ("`jobs`", present.jobs != next.jobs),
         ("`secrets`", present.secrets != next.secrets),
         ("the documents of `--resources-path`", documents(present) != documents(next)),
-        ("`outbound` of components", present.targets != next.targets),
+        ("`outbound`, or `breaker` of topics or jobs", present.targets != next.targets),
         ("`bindings`", present.bindings != next.bindings),
         ("`configuration`", present.configuration != next.configuration),
         ("the names of `services`", names(present) != names(next)),

@@ -23,6 +23,7 @@ use crate::clock;
 use crate::components::{Components, JobsComponent};
 use crate::listen::log_panic;
 use crate::path;
+use crate::resilience::inbound::Inbound;
 use crate::to_app::{Tell, TellError, ToApp};
 
 /// How often an app that is not ready is looked at.
@@ -38,6 +39,8 @@ struct Runner {
     app: ToApp,
     jobs: Arc<dyn Jobs>,
     timeout: Duration,
+    /// What stands before the app.
+    inbound: Option<Arc<Inbound>>,
     shutdown: CancellationToken,
 }
 
@@ -48,6 +51,8 @@ enum Tried {
     Ended(Outcome),
     /// No replica took it: nothing was tried.
     Unreachable,
+    /// The app is left alone for so long: nothing was tried.
+    LeftAlone(Duration),
 }
 
 /// Runs an app's jobs until `shutdown`, as many at once as its component allows. One per app and node.
@@ -62,9 +67,9 @@ pub async fn run_jobs(
     shutdown: CancellationToken,
 ) {
     let Some(JobsComponent { jobs, timeout, in_flight_max }) = &components.jobs else { return };
-    let place = jobs.open(&app);
+    let (place, inbound) = (jobs.open(&app), components.runs().cloned());
     let app = ToApp::new(&app, invoke, token.as_deref());
-    let runner = Runner { app, jobs: Arc::clone(jobs), timeout: *timeout, shutdown };
+    let runner = Runner { app, jobs: Arc::clone(jobs), timeout: *timeout, inbound, shutdown };
     runner.run(place, usize::from((*in_flight_max).max(1))).await;
 }
 
@@ -137,15 +142,26 @@ impl Runner {
         let (mut rng, mut tries) = (Rng::new(0), 0);
         loop {
             let began = clock::moment();
-            match self.post(name, body.clone()).await {
+            match self.post_unless_left_alone(name, body.clone()).await {
                 Tried::Ended(outcome) => return Some((began, outcome)),
                 Tried::Unreachable => {
                     tries += 1;
                     let pause = tokio::time::sleep(unreachable_wait(tries, &mut rng));
                     self.shutdown.run_until_cancelled(pause).await?;
                 }
+                Tried::LeftAlone(left) => {
+                    let pause = tokio::time::sleep(left.max(unreachable_wait(1, &mut rng)));
+                    self.shutdown.run_until_cancelled(pause).await?;
+                }
             }
         }
+    }
+
+    async fn post_unless_left_alone(&self, name: &str, body: Bytes) -> Tried {
+        let post = self.post(name, body);
+        let Some(inbound) = &self.inbound else { return post.await };
+        let is_well = |tried: &Tried| matches!(tried, Tried::Ended(Outcome::Done | Outcome::NotFound));
+        inbound.deliver(post, is_well).await.unwrap_or_else(Tried::LeftAlone)
     }
 
     async fn post(&self, name: &str, body: Bytes) -> Tried {

@@ -82,3 +82,33 @@ fn grpc_answer(response: &Response<Body>) -> Option<Answer> {
         None => http_answer(response),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_grpc_is_read_from_its_head() {
+        let answer = |status: Option<&'static str>| {
+            let mut response = Response::new(Body::empty());
+            if let Some(status) = status {
+                response.headers_mut().insert(GRPC_STATUS, HeaderValue::from_static(status));
+            }
+            grpc_answer(&response)
+        };
+        assert_eq!(answer(Some("14")), Some(Answer::Grpc(14)));
+        assert_eq!((answer(Some("0")), answer(None)), (None, None));
+        assert_eq!(answer(Some("?")), Some(Answer::None));
+    }
+
+    #[test]
+    fn an_answer_of_http_is_well_from_200_to_399() {
+        let answer = |status: u16| {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            http_answer(&response)
+        };
+        assert_eq!((answer(200), answer(399)), (None, None));
+        assert_eq!((answer(404), answer(500)), (Some(Answer::Http(404)), Some(Answer::Http(500))));
+    }
+}

@@ -222,3 +222,34 @@ fn a_message_is_tried_as_often_as_the_policy_says_and_where_it_matches() {
     wait_for(&subscriber, "/dead", 2);
     assert_eq!(wait_for(&subscriber, "/a", 3).len(), 3, "one try and one more");
 }
+
+#[test]
+fn an_app_that_fails_is_left_alone_with_runs_of_jobs() {
+    let calls = AtomicUsize::new(0);
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let subscriber = app(&[], {
+        let times = Arc::clone(&times);
+        move |seen| {
+            if seen.head.uri.path() == "/job/fail" {
+                times.lock().unwrap().push(Instant::now());
+            }
+            Reply::now(if calls.fetch_add(1, Ordering::Relaxed) == 0 { 500 } else { 200 }, "")
+        }
+    });
+    let condition = Condition::parse("totalFailures > 0").expect("a condition");
+    let open = Duration::from_millis(400);
+    let breaker = BreakerPolicy { trip: Trip::Counts { condition, every: None }, open, tries: 1 };
+    let policy = OperationPolicy { breaker: Some(breaker), ..OperationPolicy::default() };
+    let target = TargetName::Inbound("jobs", "jobs".to_owned());
+    // Jobs are run by the app that made them, which is the caller.
+    let api = api_guarded(
+        &[("me", subscriber.address())],
+        vec![TargetPolicy { target, services: Vec::new(), policy }],
+    );
+    let job = r#"{"dueTime":"0s","failurePolicy":{"constant":{"interval":"1ms","maxRetries":3}}}"#;
+    let made = api.send("POST", "/v1.0/jobs/fail", job);
+    assert_eq!(made.status, 204, "{}", made.text());
+    eventually_blocking(PATIENCE, "it runs again", || times.lock().unwrap().len() >= 2);
+    let times = times.lock().unwrap();
+    assert!(times[1].duration_since(times[0]) >= open, "nothing came while it was left alone");
+}

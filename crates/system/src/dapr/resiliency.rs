@@ -236,14 +236,24 @@ impl Reader<'_> {
                     let message = format!("there is no way `{name}` for `{}`", key.text);
                     self.wrong(Mistake::at(span, Code::KeysDisagree, message).help("leave it out"));
                 }
-                let named = |section| {
+                for section in served {
                     let target = direction.target(section, &key.text);
-                    (Rank::Named, target, policy.clone().unwrap_or_default())
-                };
-                found.extend(served.into_iter().map(named));
+                    if policy.is_some() {
+                        self.expect_unsaid(&target, component.given(name).unwrap_or(key.span));
+                    }
+                    found.push((Rank::Named, target, policy.clone().unwrap_or_default()));
+                }
             }
         }
         found
+    }
+
+    fn expect_unsaid(&mut self, target: &TargetName, span: Span) {
+        if self.system.targets.iter().any(|said| said.target == *target) {
+            let key = if matches!(target, TargetName::Inbound(..)) { "breaker" } else { "outbound" };
+            let message = format!("the system file has a policy for this: `{key}`");
+            self.wrong(Mistake::at(span, Code::KeysDisagree, message).help("keep one of the two"));
+        }
     }
 
     fn operation(&mut self, written: &Fields, policies: &Policies) -> OperationPolicy {

@@ -78,9 +78,9 @@ telemetry:
   access-log: { sample: 0.5%, to: access.log }
   traces: { otlp: 127.0.0.1:4318, sample: 1% }
 stores: { orders: { engine: embedded, durability: none, outbox: { topics: events, topic: orders }, outbound: { timeout: 2s, retry: { max: 2, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 }, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } } } }
-topics: { events: { engine: embedded, outbound: { timeout: 2s, retry: { max: 2, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 }, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } }, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s, dedup: 5m } }
+topics: { events: { engine: embedded, outbound: { timeout: 2s, retry: { max: 2, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 }, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } }, retry: { attempts: 5, initial: 500ms, max: 30s }, dead-letter: dead, in-flight: 64, timeout: 30s, dedup: 5m, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } } }
 locks: { default: { engine: embedded, outbound: { timeout: 2s, retry: { max: 2, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 }, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } } } }
-jobs: { timeout: 60s, in-flight: 64 }
+jobs: { timeout: 60s, in-flight: 64, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } }
 secrets: { env: { engine: env, prefix: "", outbound: { timeout: 2s, retry: { max: 2, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 }, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } } }, vault: { engine: file, path: secrets.json }, mounted: { engine: folder, path: /run/secrets } }
 bindings: { mail: { engine: http, url: "https://mail.example", outbound: { timeout: 2s, retry: { max: 2, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 }, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } } }, tick: { engine: cron, schedule: "@every 90s" } }
 configuration: { features: { engine: file, path: features.json, outbound: { timeout: 2s, retry: { max: 2, pause: 25ms, pause-max: 250ms, budget: 20, budget-min: 10 }, breaker: { percent: 50, volume: 20, window: 10s, open: 5s, tries: 3 } } } }

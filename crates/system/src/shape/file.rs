@@ -15,7 +15,7 @@ use self::loads::LOAD;
 use self::node::NODE;
 use self::outbound::OUTBOUND;
 use self::outside::{BINDING, CONFIGURATION, JOBS, SECRETS};
-use self::services::SERVICE;
+use self::services::{BREAKER, SERVICE};
 use super::Need::{Default, Optional, Required};
 use super::fallback::FALLBACK;
 use super::hedge::HEDGE;
@@ -464,6 +464,12 @@ static TOPICS: Object = Object {
             "Messages of one subscription under way at once.",
         ),
         field("timeout", DURATION, Default("30s"), "Time for a subscriber's answer to one delivery."),
+        field(
+            "breaker",
+            Shape::Object(&BREAKER),
+            Optional("never opens"),
+            "Leaves a subscriber alone while it fails, and its messages wait; `{}` for all defaults.",
+        ),
         field(
             "dedup",
             DURATION,

@@ -374,14 +374,19 @@ services:
 stores:
   plain: { engine: embedded }
   kept: { engine: embedded, outbound: { timeout: 2s, retry: { max: 3, pause: 1s, pause-max: 1s }, breaker: {} } }
+topics: { events: { engine: embedded, breaker: { open: 7s } } }
+jobs: { breaker: {} }
 ";
     let (_folder, system) = read(text, None);
     let snapshot = system.map_err(|mistakes| mistakes.to_string()).expect("a good file").compile();
     let call = &snapshot.services[0].call;
     assert_eq!((call.retry.max, call.retry.statuses.contains(503)), (4, true));
     assert_eq!(snapshot.budgets[usize::from(call.budget.0)].percent, 5);
-    let [kept] = &snapshot.targets[..] else { panic!("{:?}", snapshot.targets) };
+    let [kept, events, jobs] = &snapshot.targets[..] else { panic!("{:?}", snapshot.targets) };
     assert_eq!(kept.target, TargetName::Outbound("stores", "kept".to_owned()));
+    assert_eq!(events.target, TargetName::Inbound("topics", "events".to_owned()));
+    assert_eq!(events.policy.breaker.as_ref().map(|breaker| breaker.open), Some(Duration::from_secs(7)));
+    assert_eq!(jobs.target, TargetName::Inbound("jobs", "jobs".to_owned()));
     assert_eq!(kept.policy.timeout, Some(Duration::from_secs(2)));
     assert_eq!(kept.policy.breaker, Some(BreakerPolicy::default()));
     let retry = kept.policy.retry.as_ref().expect("a retry");

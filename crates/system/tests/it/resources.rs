@@ -9,7 +9,7 @@ use crate::support::{CATALOGUE, crate_folder, read};
 const SYSTEM: &str = "\
 system: shop
 services: { order: { run: order }, stock: { run: stock, timeout: 5s } }
-stores: { orders: { engine: embedded } }
+stores: { orders: { engine: embedded }, kept: { engine: embedded, outbound: { timeout: 1s } } }
 topics: { events: { engine: embedded } }
 ";
 

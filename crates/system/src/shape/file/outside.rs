@@ -1,8 +1,9 @@
 //! The shape of what services reach outside of the system, and of what is there without being asked for.
 
-use super::super::Need::Default;
-use super::super::{Object, field};
+use super::super::Need::{Default, Optional};
+use super::super::{Object, Shape, field};
 use super::outbound::OUTBOUND;
+use super::services::BREAKER;
 use super::{DURATION, ENGINE, integer};
 
 pub(super) static SECRETS: Object = Object {
@@ -17,6 +18,12 @@ pub(super) static JOBS: Object = Object {
     fields: &[
         field("timeout", DURATION, Default("60s"), "Time for a service's answer to one run."),
         field("in-flight", integer(1, 4096), Default("64"), "Runs of one service under way at once."),
+        field(
+            "breaker",
+            Shape::Object(&BREAKER),
+            Optional("never opens"),
+            "Leaves a service alone while it fails, and its runs wait; `{}` for all defaults.",
+        ),
     ],
 };
 

@@ -177,7 +177,7 @@ static HEALTH: Object = Object {
 
 pub(super) static BREAKER: Object = Object {
     name: "breaker",
-    doc: "Leaves a service alone for a while that fails most requests. Each worker of the node has its own.",
+    doc: "Leaves alone for a while what fails most of the time. For a service, each worker of the node has its own.",
     fields: &[
         field("percent", integer(1, 100), Default("50"), "It opens where so many of a hundred failed ..."),
         field("volume", integer(1, 1_000_000), Default("20"), "... of so many at least ..."),
