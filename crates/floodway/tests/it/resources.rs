@@ -142,3 +142,35 @@ spec:
     assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
     assert!(!String::from_utf8_lossy(&told.stdout).contains("hidden"));
 }
+
+#[test]
+fn documents_say_when_targets_are_left_alone() {
+    let documents = "\
+apiVersion: dapr.io/v1alpha1
+kind: Resiliency
+metadata: { name: resiliency }
+spec:
+  policies: { circuitBreakers: { first: { trip: totalFailures > 0, timeout: 10m } } }
+  targets:
+    apps: { other: { circuitBreaker: first } }
+    components: { mail: { outbound: { circuitBreaker: first } } }
+scopes: [web]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: { name: mail }
+spec: { type: bindings.http, version: v1, metadata: [{ name: url, value: \"http://127.0.0.1:1\" }] }
+";
+    let node = place(documents).up(&["--resources-path", "components"]);
+    eventually("all replicas are ready", || node.err().contains("all replicas are ready"));
+    let ask = |replica, path: &str, body: &str| {
+        send(api(&node, replica), "POST", path, &[], body.as_bytes()).expect("an answer").status
+    };
+    let call = |replica| ask(replica, "/v1.0/invoke/other/method/not/there", "");
+    assert_eq!([call(0), call(0)], [404, 503], "one failure opens it");
+    assert_eq!([call(1), call(1)], [404, 404], "it is not for others");
+    let mail = |replica| ask(replica, "/v1.0/bindings/mail", "{\"operation\":\"create\"}");
+    assert_eq!([mail(0), mail(0)], [500, 503]);
+    assert_eq!([mail(1), mail(1)], [500, 500]);
+    node.stop();
+}
