@@ -69,6 +69,8 @@ struct Said {
     subscribed: watch::Sender<BTreeSet<String>>,
     /// Where each app's streams are served.
     streams: Mutex<BTreeMap<String, mpsc::Sender<NewStream>>>,
+    /// Which app works off each queue, by how many subscriptions: the names of component and queue.
+    workers: Mutex<BTreeMap<(String, String), (String, usize)>>,
     /// What each app has added to its metadata.
     extended: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
@@ -119,6 +121,8 @@ pub struct TopicsComponent {
     pub topics: Arc<dyn Topics>,
     /// How it delivers.
     pub policy: TopicsPolicy,
+    /// The stores where its queues keep results, by their names.
+    pub results: BTreeMap<String, Arc<dyn Store>>,
 }
 
 /// Where jobs are kept, and how they are run.
@@ -269,6 +273,28 @@ impl Components {
         let (streams, new) = mpsc::channel(streams::WAITING_MAX);
         self.said.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(app.to_owned(), streams);
         new
+    }
+
+    /// Makes an app the one that works off a queue, unless another is; who is that, if so.
+    pub(crate) fn claim(&self, queue: (String, String), app: &str) -> Result<(), String> {
+        let mut workers = self.said.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (worker, times) = workers.entry(queue).or_insert_with(|| (app.to_owned(), 0));
+        if worker != app {
+            return Err(worker.clone());
+        }
+        *times += 1;
+        Ok(())
+    }
+
+    /// Ends what [`Components::claim`] began.
+    pub(crate) fn let_go(&self, queue: &(String, String)) {
+        let mut workers = self.said.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, times)) = workers.get_mut(queue) {
+            *times -= 1;
+            if *times == 0 {
+                workers.remove(queue);
+            }
+        }
     }
 
     /// Where an app's streams are served, if they are.

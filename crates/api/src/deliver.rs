@@ -28,6 +28,7 @@ use crate::components::{Components, TopicsComponent};
 use crate::listen::log_panic;
 use crate::server::API_TOKEN;
 use crate::subscription;
+use crate::tasks::{self, Worker};
 use perform::{Post, Settled};
 use streams::Streams;
 use watch::Roster;
@@ -139,6 +140,8 @@ impl App {
                 "an app subscribes to topics that the system file does not name"
             );
         };
+        let component = &*tasks::component_for(component, &subscription.topic);
+        let Some(_worker) = self.claim(component, &subscription) else { return };
         let opened = self.shutdown.run_until_cancelled(self.open(component, &subscription)).await;
         drop(opening);
         if let Some(group) = opened {
@@ -150,17 +153,29 @@ impl App {
     /// The same for streams, whose topics were found before.
     async fn open_and_pump(&self, subscription: &Subscription, reach: Reach) {
         let Some(component) = self.components.topics.get(&subscription.topics) else { return };
+        let component = &*tasks::component_for(component, &subscription.topic);
+        let Some(_worker) = self.claim(component, subscription) else { return };
         let opened = self.shutdown.run_until_cancelled(self.open(component, subscription)).await;
         if let Some(group) = opened {
             self.pump(group, component, subscription, reach).await;
         }
     }
 
+    /// The right to take a topic's messages; of a queue one app alone has it.
+    fn claim(&self, component: &TopicsComponent, subscription: &Subscription) -> Option<Worker<'_>> {
+        let claimed = Worker::claim(&self.components, component, &subscription.topic, &self.name);
+        let said = claimed.inspect_err(|worker| {
+            let (app, queue) = (&*self.name, &subscription.topic);
+            tracing::error!(app, queue, worker, "a second app subscribes to a task queue: it gets no tasks");
+        });
+        said.ok()
+    }
+
     async fn open(&self, component: &TopicsComponent, subscription: &Subscription) -> Box<dyn Group> {
         let mut rng = Rng::new(0);
         let mut failures = 0;
         loop {
-            match component.topics.subscribe(&subscription.topic, &self.name).await {
+            match tasks::subscribe(component, &subscription.topic, &self.name).await {
                 Ok(group) => return group,
                 Err(error) => {
                     failures += 1;

@@ -30,6 +30,7 @@ mod server;
 mod state;
 mod streams;
 mod subscription;
+mod tasks;
 mod to_app;
 mod zone;
 

@@ -4,7 +4,7 @@ pub(crate) mod grpc;
 pub(crate) mod http;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -17,6 +17,7 @@ use crate::components::TopicsComponent;
 use crate::error::ApiError;
 use crate::path::{self, Metadata};
 use crate::server::Blocks;
+use crate::tasks;
 
 /// One of many messages that are published together.
 #[derive(Debug)]
@@ -45,10 +46,12 @@ pub(crate) async fn publish(blocks: &Blocks, draft: &Draft<'_>) -> Result<(), Ap
     let component = find(blocks, draft.topics, draft.topic)?;
     let message =
         Outgoing { once: once(draft.metadata, component.policy.dedup)?, ..cloud_event::message(draft)? };
-    append(component, draft.topics, draft.topic, vec![message]).await
+    let lane = tasks::lane_for(component, draft.topic, draft.metadata)?;
+    append(component, draft.topics, &lane, vec![message]).await
 }
 
-/// Publishes messages in one commit: all or none of them. `Ok` of an error where the engine took none.
+/// Publishes messages in one commit: all or none of them; tasks of different priorities in one commit each. `Ok` of an
+/// error where the engine took none, or not all.
 pub(crate) async fn publish_all(
     blocks: &Blocks,
     batch: &Batch<'_>,
@@ -60,7 +63,7 @@ pub(crate) async fn publish_all(
         let why = "entryId is duplicated or not present for entry";
         return Err(wrong_events(blocks, batch, "DAPR_PUBSUB_MARSHAL_EVENTS", why));
     }
-    let mut messages = Vec::with_capacity(entries.len());
+    let mut lanes: BTreeMap<Cow<'_, str>, Vec<Outgoing>> = BTreeMap::new();
     for entry in entries {
         let mut merged = Cow::Borrowed(common);
         if !entry.metadata.is_empty() {
@@ -73,9 +76,15 @@ pub(crate) async fn publish_all(
         let (app, content_type, metadata) = (&*blocks.caller.app, &*entry.content_type, &*merged);
         let draft = Draft { payload, content_type, app, topics, topic, metadata, trace };
         let once = once(metadata, component.policy.dedup)?;
-        messages.push(Outgoing { once, ..cloud_event::message(&draft)? });
+        let message = Outgoing { once, ..cloud_event::message(&draft)? };
+        lanes.entry(tasks::lane_for(component, topic, metadata)?).or_default().push(message);
     }
-    Ok(append(component, topics, topic, messages).await)
+    for (lane, messages) in lanes {
+        if let Err(error) = append(component, topics, &lane, messages).await {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// By which name a message is published once: metadata `deduplicationId`, an empty one is none.

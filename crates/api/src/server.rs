@@ -27,6 +27,7 @@ use crate::error::{ApiError, no_content, respond};
 use crate::path::{self, Metadata};
 use crate::{
     bindings, configuration, invoke, jobs, listen, lock, metadata, permissions, publish, secrets, state,
+    tasks,
 };
 
 pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("dapr-api-token");
@@ -219,6 +220,9 @@ impl Api {
             }
             ["v1.0", "publish", topics, ref topic @ ..] if writes => {
                 publish::http::publish(self, topics, &topic.join("/"), call).await
+            }
+            ["v1.0-floodway", "tasks", topics, queue, id] if reads => {
+                tasks::result(self, topics, queue, id).await
             }
             ["v1.0" | "v1.0-alpha1", "jobs", name] if posts => jobs::http::post(self, name, call).await,
             ["v1.0" | "v1.0-alpha1", "jobs", name] if reads => jobs::http::get(self, name).await,

@@ -227,6 +227,32 @@ pub struct TopicsPolicy {
     pub in_flight_max: u16,
     /// For how long after a message another with its deduplication id is a duplicate.
     pub dedup: Duration,
+    /// The topics that are task queues.
+    pub queues: Vec<QueuePolicy>,
+}
+
+/// How the tasks of a queue are given to workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuePolicy {
+    /// Its name, which is that of the topic.
+    pub name: String,
+    /// How a task is delivered; its timeout is that of one run.
+    pub delivery: DeliveryPolicy,
+    /// Where tasks go that are given up, unless the subscription says otherwise.
+    pub dead_letter: Option<String>,
+    /// Tasks that may be under way at once.
+    pub in_flight_max: u16,
+    /// Where results are kept.
+    pub results: Option<ResultsPolicy>,
+}
+
+/// Where the results of tasks are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultsPolicy {
+    /// The store.
+    pub store: String,
+    /// For how long.
+    pub keep: Duration,
 }
 
 impl Snapshot {

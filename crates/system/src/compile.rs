@@ -146,5 +146,6 @@ fn topics_policy(topics: &Topics) -> TopicsPolicy {
         dead_letter: topics.dead_letter.clone(),
         in_flight_max: topics.in_flight_max,
         dedup: topics.dedup,
+        queues: topics.queues.clone(),
     }
 }

@@ -24,7 +24,7 @@ use floodway_policy::outlier::OutlierPolicy;
 use floodway_policy::rate_limit::RateLimitPolicy;
 use floodway_policy::retry::RetryPolicy;
 use floodway_policy::routing::Pattern;
-use floodway_policy::snapshot::{Limits, Protocol, TargetPolicy};
+use floodway_policy::snapshot::{Limits, Protocol, QueuePolicy, TargetPolicy};
 use floodway_policy::split::HeaderIs;
 use floodway_policy::sticky::StickyPolicy;
 use floodway_policy::trace::Share;
@@ -357,6 +357,8 @@ pub struct Topics {
     pub in_flight_max: u16,
     /// For how long after a message another with its deduplication id is a duplicate.
     pub dedup: Duration,
+    /// The topics that are task queues.
+    pub queues: Vec<QueuePolicy>,
 }
 
 /// Where services take leases.

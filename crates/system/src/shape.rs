@@ -5,6 +5,7 @@ mod fallback;
 pub(crate) mod file;
 mod hedge;
 pub(crate) mod idempotency;
+mod queue;
 mod split;
 mod sticky;
 mod telemetry;

@@ -18,6 +18,7 @@ use super::{App, Reach, ReadError, read};
 use crate::cloud_event::{self, grpc::to_grpc};
 use crate::components::TopicsComponent;
 use crate::resilience::inbound::Inbound;
+use crate::tasks::Results;
 
 /// Tells the app how often this message was tried, this time included; an addition to Dapr's API.
 pub(super) const ATTEMPT: &str = "dapr-delivery-attempt";
@@ -37,6 +38,8 @@ pub(super) struct Post {
     batches: Option<Batches>,
     /// What stands before the app.
     inbound: Option<Arc<Inbound>>,
+    /// Where answers are kept.
+    results: Option<Results>,
 }
 
 /// A message as it goes to the app.
@@ -79,6 +82,7 @@ impl Post {
         // A message in the dead-letter topic that is given up again must not go round in a circle.
         let dead_letter = dead_letter.filter(|dead_letter| *dead_letter != topic);
         let inbound = app.components.inbound(&topics).cloned();
+        let results = Results::of(component, &topic);
         let batches = bulk.map(|bulk| Batches::new(bulk, policy.in_flight_max));
         Self {
             app: app.clone(),
@@ -90,6 +94,7 @@ impl Post {
             policy: policy.delivery,
             batches,
             inbound,
+            results,
         }
     }
 
@@ -167,7 +172,12 @@ impl Post {
 
     async fn post_one(&self, path: &str, letter: &Letter, attempt: u32) -> Outcome {
         match self.post(path, CLOUD_EVENT, letter.envelope.clone(), Some(attempt)).await {
-            Came::Answer(status, body) => outcome(status, &body),
+            Came::Answer(status, body) => match (outcome(status, &body), &self.results) {
+                (Outcome::Success, Some(results)) if !results.keep(&letter.envelope, body).await => {
+                    Outcome::Failed
+                }
+                (outcome, _) => outcome,
+            },
             Came::Nothing(outcome) => outcome,
         }
     }

@@ -26,4 +26,5 @@ mod state;
 mod streams;
 mod subscribing;
 mod support;
+mod tasks;
 mod topic_routes;

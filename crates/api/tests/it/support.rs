@@ -22,7 +22,7 @@ use floodway_policy::access::Permissions;
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::retry::Backoff;
 use floodway_policy::schedule::Schedule;
-use floodway_policy::snapshot::{TargetPolicy, TopicsPolicy};
+use floodway_policy::snapshot::{QueuePolicy, ResultsPolicy, TargetPolicy, TopicsPolicy};
 use http::{Request, Response};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -199,17 +199,23 @@ fn components(engine: &Engine, data: &std::path::Path, dead_letter: Option<Strin
     let store = |name: &str, outbox| StoreComponent { store: engine.store(name).expect("a store"), outbox };
     let outbox = Outbox { topics: "events".to_owned(), topic: "outbox".to_owned() };
     let backoff = Backoff { initial: Duration::from_millis(10), max: Duration::from_millis(20) };
+    let delivery = DeliveryPolicy { attempts: 3, backoff, timeout: Duration::from_millis(400) };
+    let results = Some(ResultsPolicy { store: "plain".to_owned(), keep: PATIENCE * 100 });
+    let name = "emails".to_owned();
+    let queue = QueuePolicy { name, delivery, dead_letter: dead_letter.clone(), in_flight_max: 1, results };
     let policy = TopicsPolicy {
         name: "events".to_owned(),
         delivery: DeliveryPolicy { attempts: 3, backoff, timeout: Duration::from_secs(5) },
         dead_letter,
         in_flight_max: 8,
         dedup: Duration::from_mins(5),
+        queues: vec![queue],
     };
     let mut components = Components::default();
     components.stores.insert("plain".to_owned(), store("plain", None));
     components.stores.insert("out".to_owned(), store("out", Some(outbox)));
-    let topics = TopicsComponent { topics: engine.topics("events").expect("topics"), policy };
+    let results = BTreeMap::from([("plain".to_owned(), engine.store("plain").expect("a store"))]);
+    let topics = TopicsComponent { topics: engine.topics("events").expect("topics"), policy, results };
     components.topics.insert("events".to_owned(), topics);
     components.locks.insert("locks".to_owned(), engine.locks("locks").expect("locks"));
     let layout = Layout { separator: ":".to_owned(), is_multi_valued: false };

@@ -37,7 +37,9 @@ pub(super) fn components(
     }
     for policy in &snapshot.topics {
         let Some(topics) = engine.topics(&policy.name) else { continue };
-        let component = TopicsComponent { topics, policy: policy.clone() };
+        let results = policy.queues.iter().filter_map(|queue| queue.results.as_ref());
+        let results = results.filter_map(|kept| Some((kept.store.clone(), engine.store(&kept.store)?)));
+        let component = TopicsComponent { topics, policy: policy.clone(), results: results.collect() };
         components.topics.insert(policy.name.clone(), component);
     }
     for spec in &system.locks {

@@ -4,6 +4,7 @@ use floodway_blocks::Block;
 use floodway_blocks::engine::{OptionKind, OptionValue};
 use floodway_policy::delivery::DeliveryPolicy;
 use floodway_policy::retry::Backoff;
+use floodway_policy::snapshot::{QueuePolicy, ResultsPolicy};
 
 use super::Reader;
 use crate::code::Code;
@@ -24,7 +25,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn topics(&mut self, file: &Fields) -> Vec<Topics> {
-        file.objects("topics").map(|(key, fields)| self.topics_component(key.text.clone(), fields)).collect()
+        file.objects("topics")
+            .map(|(key, fields)| self.topics_component(file, key.text.clone(), fields))
+            .collect()
     }
 
     pub(super) fn locks(&mut self, file: &Fields) -> Vec<Locks> {
@@ -48,21 +51,47 @@ impl Reader<'_> {
         file.objects(key).map(component).collect()
     }
 
-    fn topics_component(&mut self, name: String, fields: &Fields) -> Topics {
-        let empty = Fields::empty(fields.span);
-        let retry = fields.object("retry").unwrap_or(&empty);
-        let delivery = DeliveryPolicy {
-            attempts: retry.whole("attempts"),
-            backoff: self.backoff(retry),
-            timeout: fields.duration("timeout"),
-        };
+    fn topics_component(&mut self, file: &Fields, name: String, fields: &Fields) -> Topics {
+        let queues = fields.objects("queues").map(|(key, queue)| self.queue(file, key.text.clone(), queue));
+        let queues = queues.collect();
         Topics {
             name,
             engine: self.engine(fields, Block::Topics),
-            delivery,
+            delivery: self.delivery(fields),
             dead_letter: fields.get("dead-letter").map(|_| fields.text("dead-letter")),
             in_flight_max: fields.whole("in-flight"),
             dedup: fields.duration("dedup"),
+            queues,
+        }
+    }
+
+    fn delivery(&mut self, fields: &Fields) -> DeliveryPolicy {
+        let empty = Fields::empty(fields.span);
+        let retry = fields.object("retry").unwrap_or(&empty);
+        DeliveryPolicy {
+            attempts: retry.whole("attempts"),
+            backoff: self.backoff(retry),
+            timeout: fields.duration("timeout"),
+        }
+    }
+
+    fn queue(&mut self, file: &Fields, name: String, fields: &Fields) -> QueuePolicy {
+        let results = fields.object("results").map(|results| {
+            let store = results.text("store");
+            let span = results.get("store").filter(|value| value.is_known()).map(|value| value.span);
+            if let Some(span) = span
+                && file.get("stores").is_none_or(Value::is_known)
+            {
+                self.expect_defined("store", &store, span, file.map("stores"));
+            }
+            ResultsPolicy { store, keep: results.duration("keep") }
+        });
+        QueuePolicy {
+            name,
+            delivery: self.delivery(fields),
+            dead_letter: fields.get("dead-letter").map(|_| fields.text("dead-letter")),
+            in_flight_max: fields.whole("in-flight"),
+            results,
         }
     }
 

@@ -20,6 +20,7 @@ use super::Need::{Default, Optional, Required};
 use super::fallback::FALLBACK;
 use super::hedge::HEDGE;
 use super::idempotency::IDEMPOTENCY;
+use super::queue::QUEUE;
 use super::split::SPLIT;
 use super::telemetry::TELEMETRY;
 use super::{Field, Object, Shape, field};
@@ -471,6 +472,12 @@ static TOPICS: Object = Object {
             "Leaves a subscriber alone while it fails, and its messages wait; `{}` for all defaults.",
         ),
         field(
+            "queues",
+            Shape::Map { key: Form::Name, value: &Shape::Object(&QUEUE), max: 1000 },
+            Optional("none"),
+            "The topics that are task queues, by name; the keys of the component that speak of deliveries are not theirs.",
+        ),
+        field(
             "dedup",
             DURATION,
             Default("5m"),
@@ -479,7 +486,7 @@ static TOPICS: Object = Object {
     ],
 };
 
-static DELIVERY_RETRY: Object = Object {
+pub(super) static DELIVERY_RETRY: Object = Object {
     name: "delivery retry",
     doc: "Tries of one message. Waits double from `initial` to `max`.",
     fields: &[
