@@ -4,7 +4,7 @@
 //! publish ─▶ [m1 m2 m3 …] ─▶ group A: receive ─▶ m1 m2 ─▶ settle(m1: Done, m2: DeadLetter)
 //!                        └─▶ group B: receive ─▶ …
 //! ```
-//! A message is kept until every group has settled it as done or dead. A message that was received
+//! A message is kept until every group has settled it as done or dead; a group is there until it is forgotten. A message that was received
 //! but not settled when the node dies comes again. The first group of a topic starts with the
 //! oldest message that is kept, so that nothing is missed while its subscriber starts; a later group
 //! starts with the messages published after it was opened.
@@ -95,6 +95,21 @@ pub trait Topics: fmt::Debug + Send + Sync {
         topic: &'a str,
         group: &'a str,
     ) -> PortFuture<'a, Result<Box<dyn Subscription>, Failure>>;
+
+    /// Ends a group for good, durably: messages wait for it no longer. One of the same name that is opened later is a
+    /// new one. Refused while a subscription of it is open.
+    fn forget<'a>(&'a self, topic: &'a str, group: &'a str) -> PortFuture<'a, Result<Forget, Failure>>;
+}
+
+/// What became of a group that was to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forget {
+    /// There is none now.
+    Done,
+    /// There was none.
+    Unknown,
+    /// It has an open subscription.
+    InUse,
 }
 
 /// A group's place in a topic.

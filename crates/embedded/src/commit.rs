@@ -90,9 +90,12 @@ impl Committer {
         let written = self.write(&mut frame, effects.sync);
         frame.clear();
         self.frame = Some(frame);
-        let Effects { edits, messages, opened, buried, jobs, first_due, answers, .. } = effects;
+        let Effects { edits, messages, opened, forgotten, buried, jobs, first_due, answers, .. } = effects;
         let outcome = written.and_then(|written| {
             self.show(edits)?;
+            for group in &forgotten {
+                group.topic.remove_group(&group.name);
+            }
             if let Some(written) = written {
                 self.publish(&written, messages, opened);
             }
@@ -108,6 +111,9 @@ impl Committer {
             }
         } else {
             self.leases.undo();
+            for group in &forgotten {
+                group.go_on();
+            }
             for group in progress {
                 self.core.queue.note_progress(group);
             }

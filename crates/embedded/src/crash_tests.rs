@@ -10,7 +10,7 @@ use floodway_blocks::Failure;
 use floodway_blocks::jobs::{DueJobs, Entry, IfThere, Jobs};
 use floodway_blocks::lock::{FencingToken, TryLock};
 use floodway_blocks::state::{Change, Effect, Outbound, Precondition, Transaction, WriteError};
-use floodway_blocks::topics::{Once, Outgoing, Settlement, Subscription};
+use floodway_blocks::topics::{Forget, Once, Outgoing, Settlement, Subscription};
 
 use crate::clock::Clock;
 use crate::disk::simulated::{Fault, SimulatedDisk};
@@ -28,7 +28,7 @@ fn options(segment_bytes: u64) -> Options {
         ],
         locks: vec!["locks".into()],
         jobs: vec!["jobs".into()],
-        limits: Limits { segment_bytes, ..Limits::default() },
+        limits: Limits { segment_bytes, unread_bytes: 0, ..Limits::default() },
     }
 }
 
@@ -80,6 +80,8 @@ struct Seen {
     token: u64,
     tried: u64,
     jobs: BTreeMap<String, SeenJob>,
+    /// Groups that are over.
+    gone: BTreeSet<String>,
 }
 
 type Places = BTreeMap<String, BTreeSet<u64>>;
@@ -145,6 +147,10 @@ async fn work(engine: &Engine, seen: &mut Seen, rounds: std::ops::Range<u64>) ->
         let named = Once { id: once.as_str().into(), keep: Duration::from_hours(1) };
         topics.publish("orders", vec![Outgoing { once: Some(named), ..message(&once) }]).await?;
         seen.published.insert(once);
+        let name = format!("gone {number}");
+        drop(topics.subscribe("orders", &name).await?);
+        assert_eq!(topics.forget("orders", &name).await?, Forget::Done);
+        seen.gone.insert(name);
         for received in group.receive(1).await? {
             seen.received.entry(text(&received.payload)).or_default().insert(received.position.0);
             let dead = Settlement::DeadLetter { topic: "dead".to_owned() };
@@ -224,6 +230,10 @@ async fn check(engine: &Engine, seen: &mut Seen, context: &str) {
     assert_eq!(one, two, "{context}: half a transaction");
     check_jobs(engine, seen, context).await;
     let topics = engine.topics("topics").unwrap();
+    for name in &seen.gone {
+        let found = topics.forget("orders", name).await.unwrap();
+        assert_eq!(found, Forget::Unknown, "{context}: the group {name:?} is back");
+    }
     let mut group = topics.subscribe("orders", "group").await.unwrap();
     engine.release_now().await.unwrap();
     topics.publish("orders", vec![message("end")]).await.unwrap();

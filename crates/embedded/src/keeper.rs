@@ -175,10 +175,15 @@ impl Keeper {
         Ok(())
     }
 
+    /// Messages without a group, such as dead letters that nobody has read, stay as long as there is room for them.
     fn is_consumed(&self, segment: &Segment) -> bool {
+        let limits = &self.core.limits;
+        let is_long = self.segments.count() as u64 * limits.segment_bytes > limits.unread_bytes;
         segment.topics().into_iter().all(|(topic, last)| {
             let Some(topic) = self.core.registry.by_id(topic) else { return true };
-            topic.groups().iter().all(|group| group.cursor() >= last)
+            let groups = topic.groups();
+            let is_read = groups.iter().all(|group| group.cursor() >= last);
+            is_read && (is_long || !groups.is_empty())
         })
     }
 

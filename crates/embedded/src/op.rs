@@ -17,6 +17,8 @@ pub(crate) enum Op<'a> {
     Message { topics: &'a str, topic: &'a str, expires: u64, key: &'a str, payload: &'a [u8] },
     /// A group was opened for the first time: it starts after this operation.
     Group { topics: &'a str, topic: &'a str, group: &'a str },
+    /// A group is there no more.
+    GroupOver { topics: &'a str, topic: &'a str, group: &'a str },
     /// A group has settled everything up to `cursor`, and `beyond` it these (ascending).
     Progress { topics: &'a str, topic: &'a str, group: &'a str, cursor: u64, beyond: Vec<u64> },
     /// A lock was granted; the fencing token is the operation's own number.
@@ -47,6 +49,7 @@ impl Op<'_> {
             Self::Delete { .. } => 2,
             Self::Message { key: "", .. } => 3,
             Self::Message { .. } => 20,
+            Self::GroupOver { .. } => 21,
             Self::Group { .. } => 4,
             Self::Progress { .. } => 5,
             Self::Grant { .. } => 6,
@@ -77,7 +80,7 @@ impl Op<'_> {
                 }
                 out.extend_from_slice(payload);
             }
-            Self::Group { topics, topic, group } => {
+            Self::Group { topics, topic, group } | Self::GroupOver { topics, topic, group } => {
                 text8(out, topics);
                 text16(out, topic);
                 text16(out, group);
@@ -170,6 +173,7 @@ fn decode_fields<'a>(kind: u8, fields: &mut &'a [u8]) -> Option<Op<'a>> {
             let expires = take_u64(fields)?;
             Op::Message { topics: component, topic: name, expires, key: "", payload: fields }
         }
+        21 => Op::GroupOver { topics: component, topic: name, group: take_text16(fields)? },
         20 => {
             let (expires, key) = (take_u64(fields)?, take_text16(fields)?);
             Op::Message { topics: component, topic: name, expires, key, payload: fields }
@@ -237,6 +241,7 @@ mod tests {
             Op::Message { topics: "t", topic: "a/b", expires: 0, key: "", payload: b"" },
             Op::Message { topics: "t", topic: "a/b", expires: 7, key: "k", payload: b"p" },
             Op::Group { topics: "t", topic: "a", group: "g" },
+            Op::GroupOver { topics: "t", topic: "a", group: "g" },
             Op::Progress { topics: "t", topic: "a", group: "g", cursor: 9, beyond: vec![10, 300, 1 << 40] },
             Op::Grant { locks: "l", resource: "r", owner: "o", expires: u64::MAX },
             Op::Release { locks: "l", resource: "r" },

@@ -80,6 +80,8 @@ pub struct Limits {
     pub queue_bytes: usize,
     /// The most messages a group may have received and not yet settled; `receive` waits beyond.
     pub window: usize,
+    /// While the log is no longer than this, messages of a topic that nobody has subscribed to are kept.
+    pub unread_bytes: u64,
     /// The most topics.
     pub topics: usize,
     /// The most locks held at one time.
@@ -103,6 +105,7 @@ impl Default for Limits {
             queue_depth: 65_536,
             queue_bytes: 256 << 20,
             window: 4096,
+            unread_bytes: 256 << 20,
             topics: 65_536,
             locks: 1_000_000,
             jobs: 1_000_000,

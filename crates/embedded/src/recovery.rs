@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::commit::plan::group_edit;
+use crate::commit::plan::{group_edit, group_over_edit};
 use crate::disk::Disk;
 use crate::error::{OpenError, opening};
 use crate::jobs::{self, Board, JobChange, JobKey};
@@ -200,6 +200,10 @@ impl Replay<'_> {
                     of.add_group(group, cursor, Vec::new());
                     edits.push(group_edit([topics, topic, group], cursor, &[]));
                 }
+            }
+            Op::GroupOver { topics, topic, group } => {
+                self.topic(topics, topic).remove_group(group);
+                edits.push(group_over_edit([topics, topic, group]));
             }
             Op::Progress { topics, topic, group, cursor, beyond } => {
                 let of = self.topic(topics, topic);

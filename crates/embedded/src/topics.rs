@@ -109,6 +109,11 @@ impl Topic {
         if lock(&self.state).groups.is_empty() { 0 } else { number }
     }
 
+    /// Takes a group away.
+    pub(crate) fn remove_group(&self, name: &str) {
+        lock(&self.state).groups.retain(|group| group.name != name);
+    }
+
     /// Adds a group, unless it is known.
     pub(crate) fn add_group(self: &Arc<Self>, name: &str, cursor: u64, beyond: Vec<u64>) {
         let mut state = lock(&self.state);
@@ -160,6 +165,11 @@ impl Registry {
     pub(crate) fn known(&self, name: &str) -> Option<Arc<Component>> {
         let tables = read(&self.tables);
         tables.components.iter().map(|(component, _)| component).find(|known| known.name == name).cloned()
+    }
+
+    /// The topic of that name, if there is one.
+    pub(crate) fn known_topic(&self, component: &Arc<Component>, name: &str) -> Option<Arc<Topic>> {
+        find(&read(&self.tables), component, name)
     }
 
     /// The topic of that name, which exists from now on. Refuses names that could not be stored.

@@ -11,7 +11,7 @@ use floodway_blocks::configuration::{Changes, Configuration, Items};
 use floodway_blocks::lock::{Locks, TryLock, Unlock};
 use floodway_blocks::secrets::{Secret, Secrets};
 use floodway_blocks::state::{Change, Item, Store, Transaction, WriteError};
-use floodway_blocks::topics::{Outgoing, Subscription, Topics};
+use floodway_blocks::topics::{Forget, Outgoing, Subscription, Topics};
 use floodway_blocks::{Failure, PortFuture};
 use floodway_policy::operation::Event;
 
@@ -136,6 +136,10 @@ impl Topics for Guarded<dyn Topics> {
         group: &'a str,
     ) -> PortFuture<'a, Result<Box<dyn Subscription>, Failure>> {
         self.inner.subscribe(topic, group)
+    }
+
+    fn forget<'a>(&'a self, topic: &'a str, group: &'a str) -> PortFuture<'a, Result<Forget, Failure>> {
+        self.inner.forget(topic, group)
     }
 }
 

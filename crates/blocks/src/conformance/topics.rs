@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::clock::wall;
 use super::{Broken, Outcome, case, ensure, equal, unique};
-use crate::topics::{KEY_MAX, Once, Outgoing, Received, Settlement, Subscription, Topics};
+use crate::topics::{Forget, KEY_MAX, Once, Outgoing, Received, Settlement, Subscription, Topics};
 
 /// Runs all cases of the topics port. Panics with the name of the first that does not hold.
 pub async fn topics(topics: &dyn Topics) {
@@ -29,6 +29,7 @@ pub async fn topics(topics: &dyn Topics) {
     case("a_key_travels_with_the_message", key(topics)).await;
     case("a_message_for_later_comes_when_it_is_due", later(topics)).await;
     case("a_message_is_published_once_within_its_time", once(topics)).await;
+    case("a_forgotten_group_begins_anew", forgotten(topics)).await;
 }
 
 type Open = Box<dyn Subscription>;
@@ -322,4 +323,22 @@ async fn once(topics: &dyn Topics) -> Outcome {
     }
     let long = named("long", &"i".repeat(KEY_MAX + 1), hour);
     ensure(topics.publish(&topic, vec![long]).await.is_err(), "an id beyond the bound is taken")
+}
+
+async fn forgotten(topics: &dyn Topics) -> Outcome {
+    let topic = unique("topic");
+    equal("what was not there", &topics.forget(&topic, "group").await?, &Forget::Unknown)?;
+    let mut group = topics.subscribe(&topic, "group").await?;
+    let mut other = topics.subscribe(&topic, "other").await?;
+    publish(topics, &topic, texts(3)).await?;
+    consume(&mut group, 1).await?;
+    equal("what is open", &topics.forget(&topic, "group").await?, &Forget::InUse)?;
+    equal("what it still gets", &consume(&mut group, 2).await?, &texts(3)[1..].to_vec())?;
+    drop(group);
+    equal("what is closed", &topics.forget(&topic, "group").await?, &Forget::Done)?;
+    equal("what is gone", &topics.forget(&topic, "group").await?, &Forget::Unknown)?;
+    let mut group = topics.subscribe(&topic, "group").await?;
+    publish(topics, &topic, ["after".to_owned()]).await?;
+    equal("what a new group gets", &consume(&mut group, 1).await?, &vec!["after".to_owned()])?;
+    equal("what the other gets", &consume(&mut other, 4).await?.len(), &4)
 }

@@ -12,7 +12,7 @@ use floodway_blocks::lock::{TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Etag, Precondition, WriteError};
 use floodway_blocks::topics::{Outgoing, Received};
 
-pub(crate) use self::messages::group_edit;
+pub(crate) use self::messages::{group_edit, group_over_edit};
 use super::request::{Answer, Request, StorePlace};
 use crate::error::{damaged, io_failure, overloaded};
 use crate::jobs::{self, Guard, JobChange, JobKey};
@@ -53,6 +53,8 @@ pub(crate) struct Effects {
     pub(crate) edits: Vec<Edit>,
     pub(crate) messages: Vec<(Arc<Topic>, Received)>,
     pub(crate) opened: Vec<Opened>,
+    /// Groups that are over.
+    pub(crate) forgotten: Vec<Arc<Group>>,
     pub(crate) buried: Vec<(Arc<Group>, u64)>,
     pub(crate) jobs: Vec<JobChange>,
     /// When the first of the messages for later is due.
@@ -104,6 +106,7 @@ impl<'a> Plan<'a> {
                 self.open(&topic, &name);
                 Answer::Opened(reply, topic, name)
             }
+            Request::Forget { topic, name, reply } => Answer::Forgot(reply, self.forget(&topic, &name)),
             Request::Bury { group, position, topic, message, reply } => {
                 self.publish(&topic, message);
                 self.write_progress(&group, Some(position));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use floodway_blocks::Failure;
 use floodway_blocks::lock::{TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, WriteError};
-use floodway_blocks::topics::Outgoing;
+use floodway_blocks::topics::{Forget, Outgoing};
 use tokio::sync::oneshot;
 
 use crate::jobs::{Guard, JobKey};
@@ -43,6 +43,8 @@ pub(crate) enum Request {
     Publish { topic: Arc<Topic>, messages: Vec<Outgoing>, reply: Reply<()> },
     /// Adds a group to a topic, unless it is known.
     Open { topic: Arc<Topic>, name: String, reply: Reply<Arc<Group>> },
+    /// Ends a group, unless it is in use.
+    Forget { topic: Arc<Topic>, name: String, reply: Reply<Forget> },
     /// Publishes a message to a dead-letter topic and settles it, in one commit.
     Bury { group: Arc<Group>, position: u64, topic: Arc<Topic>, message: Outgoing, reply: Reply<()> },
     /// Takes a lock if it is free.
@@ -76,6 +78,7 @@ impl Request {
             Self::PutJob { body, .. } => body.len(),
             Self::EndJobs { keys, .. } => keys.len() * size_of::<JobKey>(),
             Self::Open { .. }
+            | Self::Forget { .. }
             | Self::TryLock { .. }
             | Self::Unlock { .. }
             | Self::Sweep { .. }
@@ -102,6 +105,7 @@ pub(crate) enum Answer {
     Done(Reply<()>, Result<(), Failure>),
     Said(Reply<bool>, Result<bool, Failure>),
     Released(Reply<Option<u64>>, Result<Option<u64>, Failure>),
+    Forgot(Reply<Forget>, Forget),
     Opened(Reply<Arc<Group>>, Arc<Topic>, String),
     TryLock(Reply<TryLock>, Result<TryLock, Failure>),
     Unlock(Reply<Unlock>, Unlock),
@@ -122,6 +126,7 @@ impl Answer {
                 drop(reply.send(committed.clone().and(verdict)));
             }
             Self::Said(reply, verdict) => drop(reply.send(committed.clone().and(verdict))),
+            Self::Forgot(reply, verdict) => drop(reply.send(committed.clone().map(|()| verdict))),
             Self::Released(reply, next) => drop(reply.send(committed.clone().and(next))),
             Self::Opened(reply, topic, name) => {
                 let opened =

@@ -80,6 +80,11 @@ impl Segments {
         write(&self.0).push(segment);
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        read(&self.0).len()
+    }
+
     pub(crate) fn oldest_two(&self) -> Option<[Arc<Segment>; 2]> {
         match read(&self.0).as_slice() {
             [first, second, ..] => Some([Arc::clone(first), Arc::clone(second)]),

@@ -44,6 +44,10 @@ struct Progress {
     /// The next position to hand out.
     next: u64,
     opening: u64,
+    /// The present opening has a subscription.
+    is_open: bool,
+    /// The group is there no more.
+    is_over: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,14 +65,21 @@ impl Group {
             unsettled: 0,
             next: cursor + 1,
             opening: 0,
+            is_open: false,
+            is_over: false,
         };
         let name = name.to_owned();
         Self { topic, name, state: Mutex::new(state), room: Notify::new(), dirty: AtomicBool::new(false) }
     }
 
-    /// Opens the group: what was handed out and not settled comes again. Takes over from an earlier opening.
-    pub(crate) fn open(&self) -> u64 {
+    /// Opens the group: what was handed out and not settled comes again. Takes over from an earlier opening. `None` if
+    /// the group is over.
+    pub(crate) fn open(&self) -> Option<u64> {
         let mut state = lock(&self.state);
+        if state.is_over {
+            return None;
+        }
+        state.is_open = true;
         let settled: Vec<u64> =
             state.handed.drain(..).filter(|handed| handed.settled).map(|handed| handed.position).collect();
         state.beyond.extend(settled);
@@ -78,7 +89,32 @@ impl Group {
         let opening = state.opening;
         drop(state);
         self.room.notify_waiters();
-        opening
+        Some(opening)
+    }
+
+    /// An opening ends.
+    pub(crate) fn close(&self, opening: u64) {
+        let mut state = lock(&self.state);
+        if state.opening == opening {
+            state.is_open = false;
+        }
+    }
+
+    /// Ends the group, unless it is open; says whether it has.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.is_over = !state.is_open;
+        state.is_over
+    }
+
+    /// The group has not ended after all.
+    pub(crate) fn go_on(&self) {
+        lock(&self.state).is_over = false;
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.state).is_over
     }
 
     /// From which position this opening goes on, and how many messages it may still take.

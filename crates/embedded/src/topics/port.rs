@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use floodway_blocks::topics::{KEY_MAX, Outgoing, Subscription, Topics};
+use floodway_blocks::topics::{Forget, KEY_MAX, Outgoing, Subscription, Topics};
 use floodway_blocks::{Failure, PortFuture};
 
 use super::subscription::OpenGroup;
@@ -38,15 +38,29 @@ impl Topics for EmbeddedTopics {
         Box::pin(async move {
             check_name("group", group)?;
             let topic = self.core.registry.topic(&self.component, topic)?;
-            let opened = if let Some(known) = topic.group(group) {
-                known
-            } else {
-                let name = group.to_owned();
-                self.core.ask(|reply| Request::Open { topic, name, reply }).await??
+            loop {
+                let opened = if let Some(known) = topic.group(group).filter(|group| !group.is_over()) {
+                    known
+                } else {
+                    let (topic, name) = (Arc::clone(&topic), group.to_owned());
+                    self.core.ask(|reply| Request::Open { topic, name, reply }).await??
+                };
+                // It may have ended since: then there is another one.
+                if let Some(open) = OpenGroup::new(Arc::clone(&self.core), opened) {
+                    let subscription: Box<dyn Subscription> = Box::new(open);
+                    return Ok(subscription);
+                }
+            }
+        })
+    }
+
+    fn forget<'a>(&'a self, topic: &'a str, group: &'a str) -> PortFuture<'a, Result<Forget, Failure>> {
+        Box::pin(async move {
+            let Some(topic) = self.core.registry.known_topic(&self.component, topic) else {
+                return Ok(Forget::Unknown);
             };
-            let subscription: Box<dyn Subscription> =
-                Box::new(OpenGroup::new(Arc::clone(&self.core), opened));
-            Ok(subscription)
+            let name = group.to_owned();
+            self.core.ask(|reply| Request::Forget { topic, name, reply }).await?
         })
     }
 }

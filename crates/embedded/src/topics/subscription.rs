@@ -35,9 +35,10 @@ enum Look {
 }
 
 impl OpenGroup {
-    pub(crate) fn new(core: Arc<Shared>, group: Arc<Group>) -> Self {
-        let opening = group.open();
-        Self { core, group, opening, ahead: VecDeque::new(), ahead_through: 0, hint: None }
+    /// `None` if the group is over.
+    pub(crate) fn new(core: Arc<Shared>, group: Arc<Group>) -> Option<Self> {
+        let opening = group.open()?;
+        Some(Self { core, group, opening, ahead: VecDeque::new(), ahead_through: 0, hint: None })
     }
 
     async fn next_messages(&mut self, most: usize) -> Result<Vec<Received>, Failure> {
@@ -139,6 +140,12 @@ impl OpenGroup {
         let topic = Arc::clone(topic);
         let wanted = Wanted { topic, from: position, upto: position, most: 1, hint: None };
         Ok(self.core.reader.read(wanted).await?.messages.into_iter().next())
+    }
+}
+
+impl Drop for OpenGroup {
+    fn drop(&mut self) {
+        self.group.close(self.opening);
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use floodway_blocks::state::{Change, Effect, Precondition};
-use floodway_blocks::topics::{Outgoing, Settlement, Subscription};
+use floodway_blocks::topics::{Forget, Outgoing, Settlement, Subscription};
 use floodway_embedded::{Durability, Engine, Limits, OpenError, Options, StoreOptions, TopicsOptions};
 
 const MESSAGE: usize = 1000;
@@ -133,6 +133,47 @@ async fn segments_are_given_back_once_every_group_has_consumed_them() {
     let mut slow = engine.topics("topics").unwrap().subscribe("orders", "slow").await.unwrap();
     consume(&mut slow, 3000..3050).await;
     engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn a_forgotten_group_holds_no_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = Engine::open(folder.path(), options()).unwrap();
+    let topics = engine.topics("topics").unwrap();
+    let mut quick = topics.subscribe("orders", "quick").await.unwrap();
+    drop(topics.subscribe("orders", "gone").await.unwrap());
+    publish(&engine, "orders", 0..3000).await;
+    consume(&mut quick, 0..3000).await;
+    assert!(segments(folder.path()).len() > 5);
+    assert_eq!(topics.forget("orders", "gone").await.unwrap(), Forget::Done);
+    eventually(|| segments(folder.path()).len() <= 2).await.unwrap();
+    drop((quick, topics));
+    engine.close().unwrap();
+}
+
+#[tokio::test]
+async fn messages_without_a_group_stay_while_the_log_is_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options();
+    options.limits.unread_bytes = 6 * options.limits.segment_bytes;
+    let (engine, _) = Engine::open(folder.path(), options.clone()).unwrap();
+    let topics = engine.topics("topics").unwrap();
+    let mut read = topics.subscribe("read", "group").await.unwrap();
+    publish(&engine, "dead", 0..50).await;
+    publish(&engine, "read", 0..500).await;
+    consume(&mut read, 0..500).await;
+    assert!(segments(folder.path()).len() > 1);
+    drop((read, topics));
+    // Closing gives back what it can.
+    engine.close().unwrap();
+    let (engine, _) = Engine::open(folder.path(), options.clone()).unwrap();
+    let mut dead = engine.topics("topics").unwrap().subscribe("dead", "group").await.unwrap();
+    consume(&mut dead, 0..50).await;
+    publish(&engine, "others", 0..5000).await;
+    drop(dead);
+    engine.close().unwrap();
+    let left = segments(folder.path()).len();
+    assert!((4..=6).contains(&left), "{left} segments are left");
 }
 
 /// Two checkpoints are at most 5 s apart.

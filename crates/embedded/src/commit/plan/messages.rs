@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use floodway_blocks::Failure;
-use floodway_blocks::topics::{Once, Outgoing, Position, Received};
+use floodway_blocks::topics::{Forget, Once, Outgoing, Position, Received};
 
 use super::Plan;
 use crate::clock::{expiry, expiry_ms, to_ms};
@@ -135,7 +135,7 @@ impl Plan<'_> {
     pub(super) fn open(&mut self, topic: &Arc<Topic>, name: &str) {
         let is_opening =
             self.effects.opened.iter().any(|(other, opened, _)| Arc::ptr_eq(other, topic) && opened == name);
-        if is_opening || topic.group(name).is_some() {
+        if is_opening || topic.group(name).is_some_and(|group| !group.is_over()) {
             return;
         }
         let number = self.next();
@@ -148,7 +148,24 @@ impl Plan<'_> {
         self.needs(topic.component.durability);
     }
 
+    pub(super) fn forget(&mut self, topic: &Arc<Topic>, name: &str) -> Forget {
+        let Some(group) = topic.group(name).filter(|group| !group.is_over()) else { return Forget::Unknown };
+        if !group.end() {
+            return Forget::InUse;
+        }
+        let topics = topic.component.name.as_str();
+        self.frame.push(&Op::GroupOver { topics, topic: &topic.name, group: name });
+        self.effects.edits.push(group_over_edit([topics, &topic.name, name]));
+        self.effects.forgotten.push(group);
+        self.needs(topic.component.durability);
+        Forget::Done
+    }
+
     pub(super) fn write_progress(&mut self, group: &Arc<Group>, and: Option<u64>) {
+        // It would bring the group back.
+        if group.is_over() {
+            return;
+        }
         let (cursor, beyond) = group.progress(and);
         let (topics, topic) = (group.topic.component.name.as_str(), group.topic.name.as_str());
         self.effects.edits.push(group_edit([topics, topic, &group.name], cursor, &beyond));
@@ -177,4 +194,9 @@ pub(crate) fn group_edit(name: [&str; 3], cursor: u64, beyond: &[u64]) -> Edit {
     let mut value = Vec::new();
     encode_positions(&mut value, cursor, beyond);
     Edit { space: META, key: named_key('g', &name).into(), value: Some(value.into()) }
+}
+
+/// A group is there no more.
+pub(crate) fn group_over_edit(name: [&str; 3]) -> Edit {
+    Edit { space: META, key: named_key('g', &name).into(), value: None }
 }
