@@ -64,7 +64,7 @@ async fn ours_locks(address: std::net::SocketAddr, size: Size, name: Name) -> Re
         let who = format!("\"resourceId\":\"{}\",\"lockOwner\":\"owner-{number}\"", name.of(number));
         callers.push(Ours {
             http: Http::connect(address).await?,
-            lock: format!("{{{who},\"expiryInSeconds\":{TTL_S}}}"),
+            lock: format!("{{{who},\"expiryInSeconds\":{TTL_S},\"waitInSeconds\":{TTL_S}}}"),
             unlock: format!("{{{who}}}"),
         });
     }
@@ -74,7 +74,8 @@ async fn ours_locks(address: std::net::SocketAddr, size: Size, name: Name) -> Re
 impl Caller for Ours {
     async fn call(&mut self) -> Result<u64> {
         let path = format!("/v1.0-alpha1/lock/{LOCKS}");
-        while !self.http.expect("POST", &path, self.lock.as_bytes()).await?.starts_with(GRANTED) {}
+        let answer = self.http.expect("POST", &path, self.lock.as_bytes()).await?;
+        ensure!(answer.starts_with(GRANTED), "waited in vain: {}", String::from_utf8_lossy(answer));
         let path = format!("/v1.0-alpha1/unlock/{LOCKS}");
         let answer = self.http.expect("POST", &path, self.unlock.as_bytes()).await?;
         ensure!(answer == br#"{"status":0}"#, "a lock was lost: {}", String::from_utf8_lossy(answer));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::StatusCode;
-use floodway_blocks::lock::{Locks, TryLock, Unlock};
+use floodway_blocks::lock::{Locks, Renewal, TryLock, Unlock};
 
 use crate::error::ApiError;
 use crate::server::Blocks;
@@ -19,20 +19,45 @@ pub(crate) struct Claim {
     pub(crate) owner: String,
 }
 
-/// Takes a lock for so many seconds, if it is free.
-pub(crate) async fn try_lock(
+/// The longest time that somebody may wait for a lock.
+const WAIT_MAX: Duration = Duration::from_hours(1);
+
+/// Takes a lock for so many seconds, if it is free, or once it is within `wait_in_seconds`.
+pub(crate) async fn lock(
     blocks: &Blocks,
     store: &str,
     claim: &Claim,
     expiry_in_seconds: i32,
+    wait_in_seconds: f64,
 ) -> Result<TryLock, ApiError> {
     let locks = find(blocks, store)?;
     claim.check()?;
-    let seconds = u64::try_from(expiry_in_seconds).ok().filter(|&seconds| seconds > 0);
-    let wrong = || ApiError::malformed("ExpiryInSeconds is not positive");
-    let ttl = Duration::from_secs(seconds.ok_or_else(wrong)?);
-    let tried = locks.try_lock(&claim.full(blocks), &claim.owner, ttl).await;
+    let (ttl, name) = (ttl(expiry_in_seconds)?, claim.full(blocks));
+    let wait = Duration::try_from_secs_f64(wait_in_seconds).ok().filter(|wait| *wait <= WAIT_MAX);
+    let wrong = || ApiError::malformed(format!("waitInSeconds is not between 0 and {}", WAIT_MAX.as_secs()));
+    let tried = match wait.ok_or_else(wrong)? {
+        Duration::ZERO => locks.try_lock(&name, &claim.owner, ttl).await,
+        wait => locks.lock(&name, &claim.owner, ttl, wait).await,
+    };
     tried.map_err(|error| ApiError::failed("ERR_TRY_LOCK", "failed to try acquiring lock", &error))
+}
+
+/// Holds a lock for so many seconds from now on.
+pub(crate) async fn renew(
+    blocks: &Blocks,
+    store: &str,
+    claim: &Claim,
+    expiry_in_seconds: i32,
+) -> Result<Renewal, ApiError> {
+    let locks = find(blocks, store)?;
+    claim.check()?;
+    let renewed = locks.renew(&claim.full(blocks), &claim.owner, ttl(expiry_in_seconds)?).await;
+    renewed.map_err(|error| ApiError::failed("ERR_RENEW_LOCK", "failed to renew lock", &error))
+}
+
+fn ttl(expiry_in_seconds: i32) -> Result<Duration, ApiError> {
+    let seconds = u64::try_from(expiry_in_seconds).ok().filter(|&seconds| seconds > 0);
+    seconds.map(Duration::from_secs).ok_or_else(|| ApiError::malformed("ExpiryInSeconds is not positive"))
 }
 
 /// Gives a lock back.

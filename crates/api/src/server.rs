@@ -240,6 +240,7 @@ impl Api {
             }
             ["v1.0", "bindings", name] if writes => bindings::http_invoke(self, name, call).await,
             ["v1.0-alpha1", "lock", store] if posts => lock::http::lock(self, store, call).await,
+            ["v1.0-floodway", "lock", store, "renew"] if posts => lock::http::renew(self, store, call).await,
             ["v1.0-alpha1", "unlock", store] if posts => lock::http::unlock(self, store, call).await,
             _ => invoke::invoke(self, call.request, peer).await,
         }

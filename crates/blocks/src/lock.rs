@@ -29,6 +29,17 @@ pub enum Unlock {
     NotOwner,
 }
 
+/// The answer to a renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// Held for the whole time to live again, with the token that it was granted with.
+    Done,
+    /// Nobody holds it; it may have expired.
+    NotHeld,
+    /// Another owner holds it.
+    NotOwner,
+}
+
 /// A lock component of the system file on one engine.
 pub trait Locks: fmt::Debug + Send + Sync {
     /// Takes the lock if it is free. A grant is durable before the answer.
@@ -39,6 +50,24 @@ pub trait Locks: fmt::Debug + Send + Sync {
         ttl: Duration,
     ) -> PortFuture<'a, Result<TryLock, Failure>>;
 
-    /// Gives the lock back.
+    /// Takes the lock, and waits for it up to `wait` while someone holds it: who asked first gets it first. A caller
+    /// that drops the future leaves the queue. A grant is durable before the answer.
+    fn lock<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+        wait: Duration,
+    ) -> PortFuture<'a, Result<TryLock, Failure>>;
+
+    /// Holds the lock for `ttl` from now on, if this owner holds it. Durable before the answer.
+    fn renew<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+    ) -> PortFuture<'a, Result<Renewal, Failure>>;
+
+    /// Gives the lock back; the next in the queue has it at once.
     fn unlock<'a>(&'a self, resource: &'a str, owner: &'a str) -> PortFuture<'a, Result<Unlock, Failure>>;
 }

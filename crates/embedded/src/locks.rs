@@ -1,12 +1,15 @@
 //! Locks: the table of leases, and the port.
 
+mod queue;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floodway_blocks::lock::{FencingToken, Locks, TryLock, Unlock};
+use floodway_blocks::lock::{FencingToken, Locks, Renewal, TryLock, Unlock};
 use floodway_blocks::{Failure, PortFuture};
 
+pub(crate) use self::queue::{Queue, Waiter};
 use crate::commit::request::Request;
 use crate::error::{overloaded, refused};
 use crate::shared::Shared;
@@ -20,6 +23,17 @@ pub(crate) struct Leases {
     table: HashMap<String, Lease>,
     /// What this commit replaced, newest last: put back if the commit fails.
     replaced: Vec<(String, Option<Lease>)>,
+    /// Who waits for what.
+    pub(crate) queue: Queue,
+}
+
+/// Who wants which lock, and for how long.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) locks: Arc<str>,
+    pub(crate) resource: String,
+    pub(crate) owner: String,
+    pub(crate) ttl: Duration,
 }
 
 /// A grant that may have run out.
@@ -31,7 +45,7 @@ pub(crate) struct Lease {
 
 impl Leases {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, table: HashMap::new(), replaced: Vec::new() }
+        Self { limit, table: HashMap::new(), replaced: Vec::new(), queue: Queue::new(limit) }
     }
 
     /// Takes a lease from the view or the log.
@@ -64,6 +78,33 @@ impl Leases {
         let before = self.table.insert(key.clone(), lease);
         self.replaced.push((key, before));
         Ok(Some((FencingToken(number), edit)))
+    }
+
+    /// When the lease of a lock runs out, if somebody holds it.
+    pub(crate) fn held_until(&self, name: [&str; 2], now_ms: u64) -> Option<u64> {
+        self.table.get(&named_key('l', &name)).map(|lease| lease.expires).filter(|&expires| expires > now_ms)
+    }
+
+    /// Lets a lease end then, if this owner holds it.
+    pub(crate) fn renew(
+        &mut self,
+        name: [&str; 2],
+        owner: &str,
+        expires: u64,
+        now_ms: u64,
+    ) -> Result<Edit, Renewal> {
+        let key = named_key('l', &name);
+        match self.table.get_mut(&key) {
+            Some(lease) if lease.expires > now_ms && lease.owner == owner => {
+                let before = lease.clone();
+                lease.expires = expires;
+                let edit = Edit { space: META, key: key.as_str().into(), value: Some(encode(lease).into()) };
+                self.replaced.push((key, Some(before)));
+                Ok(edit)
+            }
+            Some(lease) if lease.expires > now_ms => Err(Renewal::NotOwner),
+            _ => Err(Renewal::NotHeld),
+        }
     }
 
     /// Gives the lock back, if this owner holds it.
@@ -134,6 +175,14 @@ pub(crate) struct EmbeddedLocks {
     pub(crate) name: Arc<str>,
 }
 
+impl EmbeddedLocks {
+    fn claim(&self, resource: &str, owner: &str, ttl: Duration) -> Result<Claim, Failure> {
+        check_names(resource, owner)?;
+        let (locks, resource, owner) = (Arc::clone(&self.name), resource.to_owned(), owner.to_owned());
+        Ok(Claim { locks, resource, owner, ttl })
+    }
+}
+
 impl Locks for EmbeddedLocks {
     fn try_lock<'a>(
         &'a self,
@@ -141,10 +190,31 @@ impl Locks for EmbeddedLocks {
         owner: &'a str,
         ttl: Duration,
     ) -> PortFuture<'a, Result<TryLock, Failure>> {
+        self.lock(resource, owner, ttl, Duration::ZERO)
+    }
+
+    fn lock<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+        wait: Duration,
+    ) -> PortFuture<'a, Result<TryLock, Failure>> {
         Box::pin(async move {
-            check_names(resource, owner)?;
-            let (locks, resource, owner) = (Arc::clone(&self.name), resource.to_owned(), owner.to_owned());
-            self.core.ask(|reply| Request::TryLock { locks, resource, owner, ttl, reply }).await?
+            let claim = self.claim(resource, owner, ttl)?;
+            self.core.ask(|reply| Request::Lock { claim, wait, reply }).await?
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+    ) -> PortFuture<'a, Result<Renewal, Failure>> {
+        Box::pin(async move {
+            let claim = self.claim(resource, owner, ttl)?;
+            self.core.ask(|reply| Request::Renew { claim, reply }).await?
         })
     }
 

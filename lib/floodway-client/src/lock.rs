@@ -31,6 +31,8 @@ struct LockRequest<'a> {
     resource_id: &'a str,
     lock_owner: &'a str,
     expiry_in_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_in_seconds: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -62,13 +64,44 @@ impl Client {
         owner: &str,
         ttl: Duration,
     ) -> Result<Option<Grant>, Error> {
+        self.ask_for_lock(store, &lock_request(resource, owner, ttl, None)).await
+    }
+
+    /// The same, but waits for its turn up to `wait` (at most an hour) while someone holds it; `None` when that was
+    /// not enough. An addition to Dapr's API.
+    pub async fn lock(
+        &self,
+        store: &str,
+        resource: &str,
+        owner: &str,
+        ttl: Duration,
+        wait: Duration,
+    ) -> Result<Option<Grant>, Error> {
+        self.ask_for_lock(store, &lock_request(resource, owner, ttl, Some(wait.as_secs_f64()))).await
+    }
+
+    async fn ask_for_lock(&self, store: &str, request: &LockRequest<'_>) -> Result<Option<Grant>, Error> {
         let path = format!("/v1.0-alpha1/lock/{}", segment(store));
-        let expiry_in_seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
-        let request = LockRequest { resource_id: resource, lock_owner: owner, expiry_in_seconds };
-        let body = self.post_json(path.clone(), &request).await?;
+        let body = self.post_json(path.clone(), request).await?;
         let answer: LockAnswer =
             serde_json::from_slice(&body).map_err(|source| Error::Unreadable { path, source })?;
         Ok(answer.success.then_some(Grant { fencing_token: answer.fencing_token }))
+    }
+
+    /// Holds a lock for `ttl` from now on; anything but [`Unlocked::Done`] says why it is not held. An addition to
+    /// Dapr's API.
+    pub async fn renew(
+        &self,
+        store: &str,
+        resource: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<Unlocked, Error> {
+        let path = format!("/v1.0-floodway/lock/{}/renew", segment(store));
+        let body = self.post_json(path.clone(), &lock_request(resource, owner, ttl, None)).await?;
+        let answer: UnlockAnswer =
+            serde_json::from_slice(&body).map_err(|source| Error::Unreadable { path, source })?;
+        unlocked(answer.status)
     }
 
     /// Gives a lock back.
@@ -80,6 +113,16 @@ impl Client {
             serde_json::from_slice(&body).map_err(|source| Error::Unreadable { path, source })?;
         unlocked(answer.status)
     }
+}
+
+fn lock_request<'a>(
+    resource_id: &'a str,
+    lock_owner: &'a str,
+    ttl: Duration,
+    wait_in_seconds: Option<f64>,
+) -> LockRequest<'a> {
+    let expiry_in_seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+    LockRequest { resource_id, lock_owner, expiry_in_seconds, wait_in_seconds }
 }
 
 /// The numbers of Dapr's `UnlockResponse.Status`.

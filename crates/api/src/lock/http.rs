@@ -2,7 +2,7 @@
 
 use ::http::{Response, StatusCode};
 use floodway_blocks::invoke::Body;
-use floodway_blocks::lock::TryLock;
+use floodway_blocks::lock::{Renewal, TryLock};
 use serde::{Deserialize, Serialize};
 
 use super::Claim;
@@ -18,6 +18,9 @@ struct LockRequest {
     lock_owner: String,
     #[serde(default, alias = "expiry_in_seconds")]
     expiry_in_seconds: i32,
+    /// An addition: who finds the lock held waits for its turn that long.
+    #[serde(default)]
+    wait_in_seconds: f64,
 }
 
 /// `fencingToken` is an addition: it grows with every grant, and a store can refuse an older one.
@@ -38,8 +41,9 @@ struct UnlockAnswer {
 pub(crate) async fn lock(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
     super::find(api, store)?;
     let request = read(api, call).await?;
-    let seconds = request.expiry_in_seconds;
-    let fencing_token = match super::try_lock(api, store, &request.into(), seconds).await? {
+    let LockRequest { expiry_in_seconds, wait_in_seconds, .. } = request;
+    let locked = super::lock(api, store, &request.into(), expiry_in_seconds, wait_in_seconds).await?;
+    let fencing_token = match locked {
         TryLock::Granted(token) => Some(token.0),
         TryLock::Held => None,
     };
@@ -52,6 +56,19 @@ pub(crate) async fn unlock(api: &Api, store: &str, call: Call) -> Result<Respons
     let request = read(api, call).await?;
     let unlocked = super::unlock(api, store, &request.into()).await?;
     Ok(answer(StatusCode::OK, &UnlockAnswer { status: super::status_of(unlocked) }))
+}
+
+/// POST, an addition: 200 with a number, as for an unlock.
+pub(crate) async fn renew(api: &Api, store: &str, call: Call) -> Result<Response<Body>, ApiError> {
+    super::find(api, store)?;
+    let request = read(api, call).await?;
+    let seconds = request.expiry_in_seconds;
+    let status = match super::renew(api, store, &request.into(), seconds).await? {
+        Renewal::Done => 0,
+        Renewal::NotHeld => 1,
+        Renewal::NotOwner => 2,
+    };
+    Ok(answer(StatusCode::OK, &UnlockAnswer { status }))
 }
 
 async fn read(api: &Api, call: Call) -> Result<LockRequest, ApiError> {

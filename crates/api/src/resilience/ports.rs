@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use floodway_blocks::bindings::{BindingError, Invocation, OutputBinding, Reply};
 use floodway_blocks::configuration::{Changes, Configuration, Items};
-use floodway_blocks::lock::{Locks, TryLock, Unlock};
+use floodway_blocks::lock::{Locks, Renewal, TryLock, Unlock};
 use floodway_blocks::secrets::{Secret, Secrets};
 use floodway_blocks::state::{Change, Item, Store, Transaction, WriteError};
 use floodway_blocks::topics::{Forget, Outgoing, Subscription, Topics};
@@ -151,6 +151,26 @@ impl Locks for Guarded<dyn Locks> {
         ttl: Duration,
     ) -> PortFuture<'a, Result<TryLock, Failure>> {
         Box::pin(self.ward.guard(move || self.inner.try_lock(resource, owner, ttl), always))
+    }
+
+    /// As it is: how long it takes is what its caller asked for, and what is asked again would stand last again.
+    fn lock<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+        wait: Duration,
+    ) -> PortFuture<'a, Result<TryLock, Failure>> {
+        self.inner.lock(resource, owner, ttl, wait)
+    }
+
+    fn renew<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+    ) -> PortFuture<'a, Result<Renewal, Failure>> {
+        Box::pin(self.ward.guard(move || self.inner.renew(resource, owner, ttl), always))
     }
 
     fn unlock<'a>(&'a self, resource: &'a str, owner: &'a str) -> PortFuture<'a, Result<Unlock, Failure>> {

@@ -49,3 +49,34 @@ fn what_is_wrong_is_named_in_daprs_words() {
         assert_eq!(error_of(&answer), (400, "ERR_MALFORMED_REQUEST".to_owned()), "{body}");
     }
 }
+
+#[test]
+fn who_waits_has_a_lock_once_it_is_given_back() {
+    let api = api();
+    let lock = |owner: &str, wait: &str| {
+        let body = format!(
+            r#"{{"resourceId":"a","lockOwner":"{owner}","expiryInSeconds":60,"waitInSeconds":{wait}}}"#
+        );
+        let answer = api.send("POST", "/v1.0-alpha1/lock/locks", &body);
+        serde_json::from_slice::<serde_json::Value>(&answer.body).expect("JSON")
+    };
+    let ask = |path: &str, owner: &str| {
+        let body = format!(r#"{{"resourceId":"a","lockOwner":"{owner}","expiryInSeconds":60}}"#);
+        api.send("POST", path, &body).text()
+    };
+    let (renew, unlock) = ("/v1.0-floodway/lock/locks/renew", "/v1.0-alpha1/unlock/locks");
+    assert_eq!(ask(renew, "one"), r#"{"status":1}"#);
+    let first = lock("one", "0")["fencingToken"].as_u64().expect("a token");
+    assert_eq!(lock("two", "0.05"), serde_json::json!({"success": false}));
+    assert_eq!((ask(renew, "one"), ask(renew, "two")), (r#"{"status":0}"#.into(), r#"{"status":2}"#.into()));
+    std::thread::scope(|threads| {
+        let waiting = threads.spawn(|| lock("two", "10"));
+        assert_eq!(ask(unlock, "two"), r#"{"status":2}"#);
+        assert_eq!(ask(unlock, "one"), r#"{"status":0}"#);
+        let second = waiting.join().expect("an answer");
+        assert!(second["fencingToken"].as_u64() > Some(first), "{second}");
+    });
+    for wrong in ["-1", "3601", "1e300"] {
+        assert_eq!(lock("one", wrong)["errorCode"], "ERR_MALFORMED_REQUEST", "{wrong}");
+    }
+}

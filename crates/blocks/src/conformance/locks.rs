@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Broken, Outcome, case, ensure, equal, eventually, unique};
-use crate::lock::{FencingToken, Locks, TryLock, Unlock};
+use crate::lock::{FencingToken, Locks, Renewal, TryLock, Unlock};
 
 /// Runs all cases of the lock port. Panics with the name of the first that does not hold.
 pub async fn locks(locks: &dyn Locks) {
@@ -14,6 +14,12 @@ pub async fn locks(locks: &dyn Locks) {
     case("an_expired_lock_is_not_held", expired(locks)).await;
     case("every_grant_has_a_higher_token", tokens_grow(locks)).await;
     case("of_many_owners_one_wins", one_wins(locks)).await;
+    case("who_waits_has_it_when_it_is_given_back", waits(locks)).await;
+    case("who_waits_has_it_when_it_expires", waits_for_expiry(locks)).await;
+    case("waiting_ends", waits_in_vain(locks)).await;
+    case("those_who_wait_come_in_turn", in_turn(locks)).await;
+    case("who_leaves_the_queue_is_passed_over", leaves(locks)).await;
+    case("a_renewed_lock_is_held_on", renewed(locks)).await;
 }
 
 const LONG: Duration = Duration::from_secs(15);
@@ -89,4 +95,77 @@ async fn one_wins(locks: &dyn Locks) -> Outcome {
     let tries = [tries.0?, tries.1?, tries.2?, tries.3?];
     let won = tries.iter().filter(|answer| **answer != TryLock::Held).count();
     equal("the number of winners", &won, &1)
+}
+
+/// Waits for a lock that is given back when so many wait.
+async fn wait(locks: &dyn Locks, resource: &str, owner: &str) -> Result<FencingToken, Broken> {
+    match locks.lock(resource, owner, LONG, LONG).await? {
+        TryLock::Granted(token) => Ok(token),
+        TryLock::Held => Err(Broken(format!("{owner} waited for {resource} in vain"))),
+    }
+}
+
+async fn waits(locks: &dyn Locks) -> Outcome {
+    let lock = unique("lock");
+    let first = take(locks, &lock, "a", LONG).await?;
+    let (second, unlocked) = tokio::join!(wait(locks, &lock, "b"), locks.unlock(&lock, "a"));
+    equal("giving back", &unlocked?, &Unlock::Done)?;
+    ensure(second? > first, format_args!("no later token than {first:?}"))?;
+    equal("the next one's", &locks.unlock(&lock, "b").await?, &Unlock::Done)?;
+    take(locks, &lock, "c", LONG).await.map(drop)
+}
+
+async fn waits_for_expiry(locks: &dyn Locks) -> Outcome {
+    let lock = unique("lock");
+    let first = take(locks, &lock, "a", SHORT).await?;
+    let second = wait(locks, &lock, "b").await?;
+    ensure(second > first, format_args!("{second:?} after {first:?}"))?;
+    equal("the late owner's", &locks.unlock(&lock, "a").await?, &Unlock::NotOwner)
+}
+
+async fn waits_in_vain(locks: &dyn Locks) -> Outcome {
+    let lock = unique("lock");
+    take(locks, &lock, "a", LONG).await?;
+    let waited = locks.lock(&lock, "b", LONG, Duration::from_millis(50)).await?;
+    equal("the lock of another", &waited, &TryLock::Held)?;
+    equal("giving back", &locks.unlock(&lock, "a").await?, &Unlock::Done)?;
+    take(locks, &lock, "c", LONG).await.map(drop)
+}
+
+async fn in_turn(locks: &dyn Locks) -> Outcome {
+    let lock = unique("lock");
+    take(locks, &lock, "first", LONG).await?;
+    let next = async |owner: &'static str| {
+        let token = wait(locks, &lock, owner).await?;
+        equal("giving back", &locks.unlock(&lock, owner).await?, &Unlock::Done)?;
+        Ok::<_, Broken>(token)
+    };
+    // Joined futures are polled in order, so they come in order.
+    let (a, b, c, first) = tokio::join!(next("a"), next("b"), next("c"), locks.unlock(&lock, "first"));
+    equal("giving back", &first?, &Unlock::Done)?;
+    let (a, b, c) = (a?, b?, c?);
+    ensure(a < b && b < c, format_args!("{a:?}, {b:?}, {c:?} are not in turn"))
+}
+
+async fn leaves(locks: &dyn Locks) -> Outcome {
+    let lock = unique("lock");
+    take(locks, &lock, "a", LONG).await?;
+    let left = tokio::time::timeout(Duration::from_millis(20), locks.lock(&lock, "gone", LONG, LONG)).await;
+    ensure(left.is_err(), format_args!("{left:?}: it is held"))?;
+    let (next, unlocked) = tokio::join!(wait(locks, &lock, "b"), locks.unlock(&lock, "a"));
+    equal("giving back", &unlocked?, &Unlock::Done)?;
+    next.map(drop)
+}
+
+async fn renewed(locks: &dyn Locks) -> Outcome {
+    let (lock, marker) = (unique("lock"), unique("lock"));
+    equal("a free lock", &locks.renew(&lock, "a", LONG).await?, &Renewal::NotHeld)?;
+    take(locks, &lock, "a", SHORT).await?;
+    equal("another's lock", &locks.renew(&lock, "b", LONG).await?, &Renewal::NotOwner)?;
+    equal("the own lock", &locks.renew(&lock, "a", LONG).await?, &Renewal::Done)?;
+    take(locks, &marker, "a", SHORT).await?;
+    let gone = || async { Ok(locks.try_lock(&marker, "b", LONG).await? != TryLock::Held) };
+    eventually("the marker has expired", SHORT * 5, gone).await?;
+    equal("a try after its first time", &locks.try_lock(&lock, "b", LONG).await?, &TryLock::Held)?;
+    equal("giving back", &locks.unlock(&lock, "a").await?, &Unlock::Done)
 }

@@ -1,6 +1,7 @@
 //! What one commit will do: checks each request against the view and what the commit has done so far,
 //! and writes down its operations, edits and answers.
 
+mod locks;
 mod messages;
 
 use std::collections::HashMap;
@@ -8,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use floodway_blocks::Failure;
-use floodway_blocks::lock::{TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, Etag, Precondition, WriteError};
 use floodway_blocks::topics::{Outgoing, Received};
 
@@ -16,7 +16,7 @@ pub(crate) use self::messages::{group_edit, group_over_edit};
 use super::request::{Answer, Request, StorePlace};
 use crate::error::{damaged, io_failure, overloaded};
 use crate::jobs::{self, Guard, JobChange, JobKey};
-use crate::locks::{Leases, release_edit};
+use crate::locks::Leases;
 use crate::log::FrameBuffer;
 use crate::op::Op;
 use crate::options::Durability;
@@ -114,9 +114,8 @@ impl<'a> Plan<'a> {
                 self.effects.buried.push((group, position));
                 Answer::Done(reply, Ok(()))
             }
-            Request::TryLock { locks, resource, owner, ttl, reply } => {
-                Answer::TryLock(reply, self.try_lock(&locks, &resource, owner, ttl))
-            }
+            Request::Lock { claim, wait, reply } => return self.lock(claim, wait, reply),
+            Request::Renew { claim, reply } => Answer::Renew(reply, self.renew(&claim)),
             Request::Unlock { locks, resource, owner, reply } => {
                 Answer::Unlock(reply, self.unlock(&locks, &resource, &owner))
             }
@@ -131,7 +130,11 @@ impl<'a> Plan<'a> {
                 Answer::Said(reply, Ok(is_there))
             }
             Request::Sweep { due } => return self.sweep(due),
-            Request::Release { reply } => Answer::Released(reply, self.release()),
+            Request::Release { reply } => {
+                let due = self.tend_locks();
+                let released = self.release();
+                Answer::Released(reply, released.map(|next| next.into_iter().chain(due).min()))
+            }
         };
         self.effects.answers.push(answer);
     }
@@ -224,39 +227,6 @@ impl<'a> Plan<'a> {
     /// The wall time at which something that lives for `ttl` from now on is gone.
     fn due(&self, ttl: Duration) -> u64 {
         self.now_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).max(1)
-    }
-
-    // --- locks ---
-
-    fn try_lock(
-        &mut self,
-        locks: &str,
-        resource: &str,
-        owner: String,
-        ttl: Duration,
-    ) -> Result<TryLock, Failure> {
-        let (number, expires) = (self.next(), self.due(ttl));
-        let op = Op::Grant { locks, resource, owner: &owner, expires };
-        let mark = self.frame.mark();
-        self.frame.push(&op);
-        let granted = self.leases.try_lock([locks, resource], owner, number, expires, self.now_ms)?;
-        if let Some((token, edit)) = granted {
-            self.effects.edits.push(edit);
-            self.effects.sync = true;
-            return Ok(TryLock::Granted(token));
-        }
-        self.frame.rewind(mark);
-        Ok(TryLock::Held)
-    }
-
-    fn unlock(&mut self, locks: &str, resource: &str, owner: &str) -> Unlock {
-        let verdict = self.leases.unlock([locks, resource], owner, self.now_ms);
-        if verdict == Unlock::Done {
-            self.frame.push(&Op::Release { locks, resource });
-            self.effects.edits.push(release_edit([locks, resource]));
-            self.effects.sync = true;
-        }
-        verdict
     }
 
     // --- jobs ---

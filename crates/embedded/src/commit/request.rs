@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_blocks::Failure;
-use floodway_blocks::lock::{TryLock, Unlock};
+use floodway_blocks::lock::{Renewal, TryLock, Unlock};
 use floodway_blocks::state::{Change, Effect, WriteError};
 use floodway_blocks::topics::{Forget, Outgoing};
 use tokio::sync::oneshot;
 
 use crate::jobs::{Guard, JobKey};
+use crate::locks::Claim;
 use crate::options::Durability;
 use crate::topics::Topic;
 use crate::topics::group::Group;
@@ -47,8 +48,10 @@ pub(crate) enum Request {
     Forget { topic: Arc<Topic>, name: String, reply: Reply<Forget> },
     /// Publishes a message to a dead-letter topic and settles it, in one commit.
     Bury { group: Arc<Group>, position: u64, topic: Arc<Topic>, message: Outgoing, reply: Reply<()> },
-    /// Takes a lock if it is free.
-    TryLock { locks: Arc<str>, resource: String, owner: String, ttl: Duration, reply: Reply<TryLock> },
+    /// Takes a lock, or waits for it that long.
+    Lock { claim: Claim, wait: Duration, reply: Reply<TryLock> },
+    /// Holds on to a lock.
+    Renew { claim: Claim, reply: Reply<Renewal> },
     /// Gives a lock back.
     Unlock { locks: Arc<str>, resource: String, owner: String, reply: Reply<Unlock> },
     /// Writes a job, if what is there fits the guard.
@@ -79,7 +82,8 @@ impl Request {
             Self::EndJobs { keys, .. } => keys.len() * size_of::<JobKey>(),
             Self::Open { .. }
             | Self::Forget { .. }
-            | Self::TryLock { .. }
+            | Self::Lock { .. }
+            | Self::Renew { .. }
             | Self::Unlock { .. }
             | Self::Sweep { .. }
             | Self::Release { .. } => 0,
@@ -107,7 +111,8 @@ pub(crate) enum Answer {
     Released(Reply<Option<u64>>, Result<Option<u64>, Failure>),
     Forgot(Reply<Forget>, Forget),
     Opened(Reply<Arc<Group>>, Arc<Topic>, String),
-    TryLock(Reply<TryLock>, Result<TryLock, Failure>),
+    Lock(Reply<TryLock>, Result<TryLock, Failure>),
+    Renew(Reply<Renewal>, Renewal),
     Unlock(Reply<Unlock>, Unlock),
 }
 
@@ -133,7 +138,8 @@ impl Answer {
                     committed.clone().and_then(|()| topic.group(&name).ok_or_else(crate::error::stopping));
                 drop(reply.send(opened));
             }
-            Self::TryLock(reply, verdict) => drop(reply.send(committed.clone().and(verdict))),
+            Self::Lock(reply, verdict) => drop(reply.send(committed.clone().and(verdict))),
+            Self::Renew(reply, verdict) => drop(reply.send(committed.clone().map(|()| verdict))),
             Self::Unlock(reply, verdict) => drop(reply.send(committed.clone().map(|()| verdict))),
         }
     }

@@ -72,13 +72,6 @@ pub(crate) struct FrameBuffer {
     ops: u32,
 }
 
-/// A place to return to when a transaction is not made after all.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark {
-    len: usize,
-    ops: u32,
-}
-
 impl FrameBuffer {
     pub(crate) fn new() -> Self {
         Self { bytes: vec![0; FRAME_HEADER], ops: 0 }
@@ -94,15 +87,6 @@ impl FrameBuffer {
     pub(crate) fn push(&mut self, op: &crate::op::Op<'_>) {
         op.encode(&mut self.bytes);
         self.ops += 1;
-    }
-
-    pub(crate) fn mark(&self) -> Mark {
-        Mark { len: self.bytes.len(), ops: self.ops }
-    }
-
-    pub(crate) fn rewind(&mut self, mark: Mark) {
-        self.bytes.truncate(mark.len);
-        self.ops = mark.ops;
     }
 
     pub(crate) fn ops(&self) -> u32 {

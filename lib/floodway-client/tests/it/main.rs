@@ -109,6 +109,28 @@ async fn takes_a_lock_with_its_fencing_token() {
 }
 
 #[tokio::test]
+async fn waits_for_a_lock_and_holds_on_to_it() {
+    let granted = check(
+        answer(200, "", r#"{"success":true,"fencingToken":8}"#),
+        async |client| {
+            client.lock("default", "till", "me", Duration::from_secs(1), Duration::from_millis(2500)).await
+        },
+        expect![[
+            r#"POST /v1.0-alpha1/lock/default {"resourceId":"till","lockOwner":"me","expiryInSeconds":1,"waitInSeconds":2.5}"#
+        ]],
+    );
+    assert_eq!(granted.await.unwrap().unwrap().fencing_token, Some(8));
+    let renewed = check(
+        answer(200, "", r#"{"status":2}"#),
+        async |client| client.renew("default", "till", "me", Duration::from_secs(1)).await,
+        expect![[
+            r#"POST /v1.0-floodway/lock/default/renew {"resourceId":"till","lockOwner":"me","expiryInSeconds":1}"#
+        ]],
+    );
+    assert_eq!(renewed.await.unwrap(), Unlocked::NotOwner);
+}
+
+#[tokio::test]
 async fn a_held_lock_is_not_granted() {
     let grant = check(
         answer(200, "", r#"{"success":false}"#),
