@@ -7,6 +7,7 @@
 //! POST /drain/{service}/{replica}[?stop]   200 once the replica is drained
 //! POST /restart/{service}                  200 once each of its replicas has a fresh process
 //! POST /purge?path=…                       200 with the number of responses taken out of the cache
+//! DELETE /groups?topics=…&topic=…&group=…  200 once the group is forgotten; 409 while it subscribes
 //! POST /reload                             200 once the system file was taken over; else 409 and why
 //! POST /reload/certificates                200 once they are read anew
 //! POST /upgrade                            202; the node drains and becomes its successor
@@ -17,6 +18,7 @@
 //! not this machine's, is refused.
 
 pub mod client;
+mod groups;
 mod purge;
 
 use std::convert::Infallible;
@@ -25,6 +27,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use floodway_api::Components;
 use floodway_gateway::Workers;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -59,6 +62,8 @@ pub struct Admin {
     pub replicas: Handle,
     /// Have the HTTP cache.
     pub workers: Weak<Workers>,
+    /// Have the groups of topics.
+    pub(crate) components: Arc<Components>,
     /// Told when the node is to stop.
     pub stop: Arc<Notify>,
     /// Takes newer system files over.
@@ -118,6 +123,9 @@ impl Admin {
                 Err(error) => refusal(&error),
             },
             (&Method::POST, "/purge") => self.purge(request),
+            (&Method::DELETE, "/groups") => {
+                groups::forget(&self.components, request.uri().query().unwrap_or_default()).await
+            }
             (&Method::POST, "/reload") => match self.reload.reload().await {
                 Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "reloaded" })),
                 Err(error) => refusal(&error),
@@ -128,7 +136,7 @@ impl Admin {
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "there is GET /status, GET /metrics, POST /drain/{service}/{replica}, \
-                 POST /restart/{service}, POST /purge, \
+                 POST /restart/{service}, POST /purge, DELETE /groups, \
                  POST /reload, POST /reload/certificates, POST /upgrade, POST /stop",
             ),
         }

@@ -268,6 +268,7 @@ impl Node {
             observer: self.observer.clone(),
             replicas: self.supervisor.handle(),
             workers: self.plane.workers(),
+            components: self.plane.components(),
             stop: Arc::clone(&self.stop),
             reload: Arc::clone(&self.reload),
             upgrade: Arc::clone(&self.upgrade),

@@ -136,6 +136,11 @@ impl Plane {
         Arc::clone(&self.traffic)
     }
 
+    /// What services can ask for, all of it.
+    pub(crate) fn components(&self) -> Arc<Components> {
+        Arc::clone(&self.components)
+    }
+
     /// The gateway, for as long as it is there.
     pub(crate) fn workers(&self) -> Weak<Workers> {
         Arc::downgrade(&self.workers)

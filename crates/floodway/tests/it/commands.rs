@@ -1,5 +1,7 @@
 //! The other commands, and what they refuse.
 
+use floodway_kit::http;
+
 use crate::support::{eventually, is_alive, processes_in, system, web};
 
 #[test]
@@ -112,6 +114,24 @@ fn the_admin_api_wants_its_token() {
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("FW-2012"), "{wrong:?}");
     let announced = node.file().expect("it runs").to_string();
     assert!(!announced.contains("right"), "no token in node.json");
+    node.stop();
+}
+
+#[test]
+fn forgetting_a_group_says_what_is_not_there() {
+    let place = web("replicas: 1");
+    place.add("topics: { events: { engine: embedded } }\n");
+    let node = place.up_and_ready();
+    let admin = node.file().expect("it runs")["admin"].as_str().expect("an address").parse().expect("one");
+    let forget = |query: &str| {
+        let answer = http::send(admin, "DELETE", &format!("/groups?{query}"), &[], &[]).expect("an answer");
+        (answer.status, answer.text())
+    };
+    assert_eq!(forget("topics=events&topic=a%2Fb").0, 400);
+    let (status, text) = forget("topics=other&topic=a%2Fb&group=gone");
+    assert!(status == 404 && text.contains("there are no topics other"), "{text}");
+    let (status, text) = forget("topics=events&topic=a%2Fb&group=gone");
+    assert!(status == 404 && text.contains("a/b in events has no group gone"), "{text}");
     node.stop();
 }
 
