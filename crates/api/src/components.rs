@@ -19,6 +19,7 @@ use floodway_policy::snapshot::{TargetName, TargetPolicy, TopicsPolicy};
 use tokio::sync::{mpsc, watch};
 
 use crate::bindings::cron::CronBinding;
+use crate::deliver::Shares;
 use crate::resilience::Ward;
 use crate::resilience::inbound::Inbound;
 use crate::resilience::ports::Guarded;
@@ -71,6 +72,8 @@ struct Said {
     streams: Mutex<BTreeMap<String, mpsc::Sender<NewStream>>>,
     /// Which app works off each queue, by how many subscriptions: the names of component and queue.
     workers: Mutex<BTreeMap<(String, String), (String, usize)>>,
+    /// Places for deliveries.
+    shares: Shares,
     /// What each app has added to its metadata.
     extended: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
 }
@@ -273,6 +276,11 @@ impl Components {
         let (streams, new) = mpsc::channel(streams::WAITING_MAX);
         self.said.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(app.to_owned(), streams);
         new
+    }
+
+    /// What the deliveries of all apps share.
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.said.shares
     }
 
     /// Makes an app the one that works off a queue, unless another is; who is that, if so.

@@ -3,6 +3,7 @@
 
 mod bulk;
 mod perform;
+mod shares;
 mod streams;
 mod watch;
 
@@ -30,6 +31,8 @@ use crate::server::API_TOKEN;
 use crate::subscription;
 use crate::tasks::{self, Worker};
 use perform::{Post, Settled};
+use shares::Share;
+pub(crate) use shares::Shares;
 use streams::Streams;
 use watch::Roster;
 
@@ -201,8 +204,12 @@ impl App {
         });
         let post = Rc::new(Post::new(self, component, subscription, reach));
         let mut under_way: JoinSet<Option<Settled>> = JoinSet::new();
+        let mut share = Share::new(self.components.shares());
         loop {
-            let room = turns.room();
+            // Before the look, so that what is freed after it is not missed.
+            let freed = share.freed();
+            let (wanted, left) = (turns.room(), share.room(turns.under_way()));
+            let room = wanted.min(left);
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => break,
@@ -213,6 +220,7 @@ impl App {
                         under_way.spawn_local(Rc::clone(&post).deliver(next));
                     }
                 }
+                () = freed, if wanted > left => {}
                 received = group.receive(room.max(1)), if room > 0 => match received {
                     Ok(messages) => for message in messages {
                         let (key, bytes) = (message.key.clone(), message.payload.len());

@@ -10,6 +10,7 @@
 //! A message is never lost: without a dead-letter topic it is tried until it succeeds, is dropped by the
 //! subscriber, or expires.
 
+pub mod share;
 pub mod turns;
 
 use core::time::Duration;
