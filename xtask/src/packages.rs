@@ -14,11 +14,12 @@ struct Package {
 }
 
 /// The only list.
-const NEEDED: [Package; 10] = [
+const NEEDED: [Package; 11] = [
     Package { program: "nginx", name: "nginx-light" },
     Package { program: "haproxy", name: "haproxy" },
     Package { program: "wrk", name: "wrk" },
     Package { program: "node", name: "nodejs" },
+    Package { program: "npm", name: "npm" },
     Package { program: "curl", name: "curl" },
     Package { program: "h2load", name: "nghttp2-client" },
     Package { program: "redis-server", name: "redis-server" },
@@ -27,13 +28,17 @@ const NEEDED: [Package; 10] = [
     Package { program: "nats-server", name: "nats-server" },
 ];
 
+/// JavaScript packages, with their versions and hashes, for a folder of the target folder's.
+const JAVASCRIPT: &str = "tests/acceptance/sdks/js";
+
 /// Python packages, with their versions, for a Python of the target folder's own.
 const PYTHON: &str = "tests/requirements.txt";
 
 /// Installs what is missing, if we may.
 pub(crate) fn install(root: &Path) -> Result<()> {
     install_programs()?;
-    install_python(root)
+    install_python(root)?;
+    install_javascript(root)
 }
 
 fn install_programs() -> Result<()> {
@@ -77,6 +82,30 @@ fn install_python(root: &Path) -> Result<()> {
     let mut pip = Command::new(folder.join("bin/pip"));
     let status = pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list).status();
     ensure!(status.is_ok_and(|status| status.success()), "pip could not install {PYTHON}");
+    fs::write(&done, wanted).with_context(|| format!("cannot write {}", done.display()))
+}
+
+/// Puts the packages beside a copy of their list, unless that was done for this list.
+fn install_javascript(root: &Path) -> Result<()> {
+    let (from, folder) = (root.join(JAVASCRIPT), root.join("target/js"));
+    let lock = from.join("package-lock.json");
+    let wanted = fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let done = folder.join("installed.json");
+    if fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    println!("installing what {JAVASCRIPT}/package-lock.json lists");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(from.join(file), folder.join(file)).with_context(|| format!("cannot copy {file}"))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    let status = npm.current_dir(&folder).stdin(Stdio::null()).status();
+    ensure!(
+        status.is_ok_and(|status| status.success()),
+        "npm could not install {JAVASCRIPT}/package-lock.json"
+    );
     fs::write(&done, wanted).with_context(|| format!("cannot write {}", done.display()))
 }
 

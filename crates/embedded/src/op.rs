@@ -166,6 +166,11 @@ pub(crate) fn decode<'a>(bytes: &mut &'a [u8]) -> Option<Op<'a>> {
 fn decode_fields<'a>(kind: u8, fields: &mut &'a [u8]) -> Option<Op<'a>> {
     let component = take_text8(fields)?;
     let name = take_text16(fields)?;
+    // Names are parts of keys that a zero separates; only keys of state may hold one.
+    let is_state = matches!(kind, 1 | 2);
+    if !is_state && (component.contains('\0') || name.contains('\0')) {
+        return None;
+    }
     Some(match kind {
         1 => Op::Put { store: component, key: name, expires: take_u64(fields)?, value: fields },
         2 => Op::Delete { store: component, key: name },
@@ -173,14 +178,14 @@ fn decode_fields<'a>(kind: u8, fields: &mut &'a [u8]) -> Option<Op<'a>> {
             let expires = take_u64(fields)?;
             Op::Message { topics: component, topic: name, expires, key: "", payload: fields }
         }
-        21 => Op::GroupOver { topics: component, topic: name, group: take_text16(fields)? },
+        21 => Op::GroupOver { topics: component, topic: name, group: take_name(fields)? },
         20 => {
             let (expires, key) = (take_u64(fields)?, take_text16(fields)?);
             Op::Message { topics: component, topic: name, expires, key, payload: fields }
         }
-        4 => Op::Group { topics: component, topic: name, group: take_text16(fields)? },
+        4 => Op::Group { topics: component, topic: name, group: take_name(fields)? },
         5 => {
-            let group = take_text16(fields)?;
+            let group = take_name(fields)?;
             let (cursor, beyond) = decode_positions(fields)?;
             Op::Progress { topics: component, topic: name, group, cursor, beyond }
         }
@@ -190,10 +195,10 @@ fn decode_fields<'a>(kind: u8, fields: &mut &'a [u8]) -> Option<Op<'a>> {
         }
         7 => Op::Release { locks: component, resource: name },
         8 => {
-            let (job, due) = (take_text16(fields)?, take_u64(fields)?);
+            let (job, due) = (take_name(fields)?, take_u64(fields)?);
             Op::Job { jobs: component, owner: name, name: job, due, body: fields }
         }
-        9 => Op::JobOver { jobs: component, owner: name, name: take_text16(fields)? },
+        9 => Op::JobOver { jobs: component, owner: name, name: take_name(fields)? },
         _ => return None,
     })
 }
@@ -222,6 +227,10 @@ fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
 fn take_text8<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     let len = usize::from(*take(bytes, 1)?.first()?);
     std::str::from_utf8(take(bytes, len)?).ok()
+}
+
+fn take_name<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
+    take_text16(bytes).filter(|name| !name.contains('\0'))
 }
 
 fn take_text16<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {

@@ -19,15 +19,15 @@ struct Checks {
 }
 
 impl Checks {
-    /// Runs those of `tests/acceptance/sdks/{name}` and gives what they came to.
-    fn run(name: &str) -> Value {
+    /// Runs those in this folder of the checkout and gives what they came to.
+    fn run(place: &str) -> Value {
         let folder = tempfile::tempdir().expect("a folder");
         let listen = floodway_kit::free_address();
         let settings = folder.path().join("settings.json");
         fs::write(&settings, r#"{"color":"blue"}"#).expect("a file of settings");
         let log = File::create(folder.path().join("node.log")).expect("a log file");
         let node = floodway()
-            .args(["up", &format!("tests/acceptance/sdks/{name}")])
+            .args(["up", place])
             .env("PYTHON", root().join("target/python/bin/python"))
             .env("LISTEN", listen.to_string())
             .env("DATA", folder.path().join("data"))
@@ -72,6 +72,17 @@ impl Drop for Checks {
 
 #[test]
 fn python() {
-    let result = Checks::run("python");
+    let result = Checks::run("tests/acceptance/sdks/python");
     assert_eq!(result["passed"].as_array().map(Vec::len), Some(15), "{result}");
+}
+
+/// Its programs find their packages beside them.
+#[test]
+fn javascript() {
+    let (from, to) = (root().join("tests/acceptance/sdks/js"), root().join("target/js"));
+    for file in ["floodway.yaml", "suite.mjs", "other.mjs"] {
+        fs::copy(from.join(file), to.join(file)).expect("`cargo xtask packages` made the folder");
+    }
+    let result = Checks::run("target/js");
+    assert_eq!(result["passed"].as_array().map(Vec::len), Some(18), "{result}");
 }
