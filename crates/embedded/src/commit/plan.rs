@@ -97,10 +97,7 @@ impl<'a> Plan<'a> {
                 Answer::Transact(reply, self.transact(&store, &changes, outbox))
             }
             Request::Publish { topic, messages, reply } => {
-                let messages = messages.into_iter().map(|message| (Arc::clone(&topic), message)).collect();
-                let published = self.first_ones(messages).map(|messages| self.publish_all(messages));
-                self.needs(topic.component.durability);
-                Answer::Done(reply, published)
+                Answer::Done(reply, self.publish_to(&topic, messages))
             }
             Request::Open { topic, name, reply } => {
                 self.open(&topic, &name);

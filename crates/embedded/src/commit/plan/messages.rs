@@ -23,6 +23,19 @@ const RELEASED_AT_ONCE: usize = 16;
 const RELEASED_BYTES: usize = 1 << 20;
 
 impl Plan<'_> {
+    /// Publishes messages to one topic; those without a name take the short way.
+    pub(super) fn publish_to(&mut self, topic: &Arc<Topic>, messages: Vec<Outgoing>) -> Result<(), Failure> {
+        self.needs(topic.component.durability);
+        if messages.iter().all(|message| message.once.is_none()) {
+            for message in messages {
+                self.publish(topic, message);
+            }
+            return Ok(());
+        }
+        let messages = messages.into_iter().map(|message| (Arc::clone(topic), message)).collect();
+        self.first_ones(messages).map(|messages| self.publish_all(messages))
+    }
+
     pub(super) fn publish_all(&mut self, messages: Vec<(Arc<Topic>, Outgoing)>) {
         for (topic, message) in messages {
             if let Some(once) = &message.once {
