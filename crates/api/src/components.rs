@@ -19,7 +19,9 @@ use floodway_policy::snapshot::{TargetName, TargetPolicy, TopicsPolicy};
 use tokio::sync::{mpsc, watch};
 
 use crate::bindings::cron::CronBinding;
+use crate::clock;
 use crate::deliver::Shares;
+use crate::deliver::tally::{DeliveryMetrics, Tally};
 use crate::resilience::Ward;
 use crate::resilience::inbound::Inbound;
 use crate::resilience::ports::Guarded;
@@ -76,6 +78,8 @@ struct Said {
     shares: Shares,
     /// What each app has added to its metadata.
     extended: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
+    /// What was counted of deliveries, by app, topics and topic.
+    tallies: Mutex<BTreeMap<[String; 3], Arc<Tally>>>,
 }
 
 /// A subscription that the node's documents declare.
@@ -253,6 +257,21 @@ impl Components {
     /// from then on passes none of them by.
     pub fn subscribed(&self) -> watch::Receiver<BTreeSet<String>> {
         self.said.subscribed.subscribe()
+    }
+
+    /// What was counted of each subscription that there was since the node was started.
+    pub fn deliveries(&self) -> Vec<DeliveryMetrics> {
+        let tallies = self.said.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::wall();
+        let read =
+            |(place, tally): (&[String; 3], &Arc<Tally>)| tally.read(place.each_ref().map(|it| &**it), now);
+        tallies.iter().map(read).collect()
+    }
+
+    /// The counts of a subscription, by app, topics and topic.
+    pub(crate) fn tally(&self, place: [&str; 3]) -> Arc<Tally> {
+        let mut tallies = self.said.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(tallies.entry(place.map(str::to_owned)).or_default())
     }
 
     pub(crate) fn note_subscribed(&self, app: &str) {

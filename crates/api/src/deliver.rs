@@ -5,6 +5,7 @@ mod bulk;
 mod perform;
 mod shares;
 mod streams;
+pub(crate) mod tally;
 mod watch;
 
 use std::rc::Rc;
@@ -22,6 +23,7 @@ use http::header::{HOST, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -34,6 +36,7 @@ use perform::{Post, Settled};
 use shares::Share;
 pub(crate) use shares::Shares;
 use streams::Streams;
+use tally::Held;
 use watch::Roster;
 
 /// An app's answer to a delivery or a question is read up to this size.
@@ -48,6 +51,8 @@ const SETTLE: Backoff = Backoff { initial: Duration::from_millis(50), max: Durat
 const WAITING_MAX: usize = 1024;
 /// Their bytes.
 const WAITING_BYTES_MAX: usize = 8 << 20;
+/// How often the age of the oldest message is told.
+const LOOK: Duration = Duration::from_secs(1);
 /// At the end, answers that are under way are waited for so long.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -202,7 +207,11 @@ impl App {
             waiting_max: WAITING_MAX,
             waiting_bytes_max: WAITING_BYTES_MAX,
         });
-        let post = Rc::new(Post::new(self, component, subscription, reach));
+        let tally = self.components.tally([&self.name, &subscription.topics, &subscription.topic]);
+        let mut held = Held::new(Arc::clone(&tally));
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let post = Rc::new(Post::new(self, component, subscription, (reach, tally)));
         let mut under_way: JoinSet<Option<Settled>> = JoinSet::new();
         let mut share = Share::new(self.components.shares());
         loop {
@@ -213,16 +222,19 @@ impl App {
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => break,
+                _ = looks.tick() => held.tell_oldest(),
                 Some(ended) = under_way.join_next() => {
-                    if let Some(Settled { key, .. }) = self.settle_ended(&*group, ended).await
-                        && let Some(next) = turns.ended(key.as_ref())
-                    {
-                        under_way.spawn_local(Rc::clone(&post).deliver(next));
+                    if let Some(Settled { position, key, .. }) = self.settle_ended(&*group, ended).await {
+                        held.settle(position);
+                        if let Some(next) = turns.ended(key.as_ref()) {
+                            under_way.spawn_local(Rc::clone(&post).deliver(next));
+                        }
                     }
                 }
                 () = freed, if wanted > left => {}
                 received = group.receive(room.max(1)), if room > 0 => match received {
                     Ok(messages) => for message in messages {
+                        held.receive(&message);
                         let (key, bytes) = (message.key.clone(), message.payload.len());
                         if let Some(message) = turns.offer(key, bytes, message) {
                             under_way.spawn_local(Rc::clone(&post).deliver(message));

@@ -39,6 +39,7 @@ pub use components::{
     Components, DeclaredSubscription, JobsComponent, Outbox, Scopes, StoreComponent, TopicsComponent,
 };
 pub use deliver::deliver;
+pub use deliver::tally::DeliveryMetrics;
 pub use grpc::serve as serve_grpc;
 pub use jobs::run_jobs;
 pub use server::{Caller, ServerOptions, serve};

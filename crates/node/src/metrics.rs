@@ -7,7 +7,7 @@ mod text;
 use floodway_gateway::metrics::{ByCode, CODES, Durations, Metrics};
 use floodway_policy::fallback::StandIn;
 
-use crate::status::{NodeStatus, ReplicaStatus};
+use crate::status::{NodeStatus, ReplicaStatus, SubscriptionStatus};
 use family::Family;
 use process::Process;
 use text::Text;
@@ -29,6 +29,7 @@ pub(crate) fn page(status: &NodeStatus, metrics: &Metrics) -> String {
     routes(&mut text, metrics);
     services(&mut text, metrics);
     replicas(&mut text, status);
+    subscriptions(&mut text, status);
     process(&mut text, &Process::read());
     text.into_string()
 }
@@ -147,6 +148,35 @@ fn replicas(text: &mut Text, status: &NodeStatus) {
             let count = service.replicas.iter().filter(|replica| replica.state == state).count() as u64;
             family.sample(&[("service", &service.name), ("state", state)], count);
         }
+    }
+}
+
+fn subscriptions(text: &mut Text, status: &NodeStatus) {
+    fn labels(it: &SubscriptionStatus) -> [(&str, &str); 3] {
+        [("service", &it.service), ("topics", &it.topics), ("topic", &it.topic)]
+    }
+    let all = &status.subscriptions;
+    let mut each = |family, value: fn(&SubscriptionStatus) -> u64| {
+        let mut family = text.family(family);
+        for subscription in all {
+            family.sample(&labels(subscription), value(subscription));
+        }
+    };
+    each(Family::DeliveryAttempts, |it| it.attempts);
+    each(Family::Redeliveries, |it| it.redeliveries);
+    each(Family::DeliveriesInFlight, |it| it.in_flight);
+    let mut family = text.family(Family::Messages);
+    for subscription in all {
+        let SubscriptionStatus { consumed, dropped, dead_letters, .. } = *subscription;
+        for (outcome, count) in [("consumed", consumed), ("dropped", dropped), ("dead_letter", dead_letters)]
+        {
+            let [service, topics, topic] = labels(subscription);
+            family.sample(&[service, topics, topic, ("outcome", outcome)], count);
+        }
+    }
+    let mut family = text.family(Family::OldestMessage);
+    for subscription in all {
+        family.value(&labels(subscription), subscription.oldest_s);
     }
 }
 

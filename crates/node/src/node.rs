@@ -120,6 +120,7 @@ impl Node {
             replicas: supervisor.handle(),
             traffic: plane.traffic(),
             subscriptions: plane.subscriptions(&system),
+            components: plane.components(),
             clock,
             start: plane::seed(),
         };

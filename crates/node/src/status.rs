@@ -1,11 +1,13 @@
 //! How a node is, as `floodway status` shows it.
 
 mod routes;
+mod subscriptions;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use floodway_api::Components;
 use floodway_policy::{EndpointState, Time};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -15,6 +17,7 @@ use crate::metrics;
 use crate::supervisor::{Handle, InFlight, Phase, ReplicaRow, Traffic};
 
 pub use routes::{RouteRates, RouteStatus};
+pub use subscriptions::SubscriptionStatus;
 
 /// A node at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub struct NodeStatus {
     pub engine: Option<EngineStatus>,
     /// The services in the order of the file.
     pub services: Vec<ServiceStatus>,
+    /// What became of the messages of each subscription that there was since the start.
+    #[serde(default)]
+    pub subscriptions: Vec<SubscriptionStatus>,
 }
 
 /// The entry for outside traffic.
@@ -102,6 +108,7 @@ pub struct Observer {
     pub(crate) replicas: Handle,
     pub(crate) traffic: Arc<dyn Traffic>,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) components: Arc<Components>,
     pub(crate) clock: Clock,
     /// Tells this start from others.
     pub(crate) start: u64,
@@ -172,6 +179,7 @@ impl Observer {
             routes: self.traffic.metrics().routes.iter().map(RouteStatus::new).collect(),
             engine: self.engine.clone(),
             services,
+            subscriptions: self.components.deliveries().into_iter().map(SubscriptionStatus::from).collect(),
         }
     }
 

@@ -14,6 +14,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::bulk::{Batches, Came};
+use super::tally::Tally;
 use super::{App, Reach, ReadError, read};
 use crate::cloud_event::{self, grpc::to_grpc};
 use crate::components::TopicsComponent;
@@ -40,6 +41,7 @@ pub(super) struct Post {
     inbound: Option<Arc<Inbound>>,
     /// Where answers are kept.
     results: Option<Results>,
+    tally: Arc<Tally>,
 }
 
 /// A message as it goes to the app.
@@ -74,7 +76,7 @@ impl Post {
         app: &App,
         component: &TopicsComponent,
         subscription: &Subscription,
-        reach: Reach,
+        (reach, tally): (Reach, Arc<Tally>),
     ) -> Self {
         let Subscription { topics, topic, dead_letter, is_raw, bulk, .. } = subscription.clone();
         let policy = &component.policy;
@@ -95,6 +97,7 @@ impl Post {
             batches,
             inbound,
             results,
+            tally,
         }
     }
 
@@ -108,7 +111,14 @@ impl Post {
         let mut event = Event::Offered;
         loop {
             event = match delivery.step(event, clock.now(), &mut rng) {
-                Action::Deliver { attempt } => Event::Answered(self.attempt(path, &letter, attempt).await),
+                Action::Deliver { attempt } => {
+                    let outcome = self.attempt(path, &letter, attempt).await;
+                    // What reached nobody was no attempt.
+                    if !matches!(outcome, Outcome::Unreachable | Outcome::Unmatched) {
+                        self.tally.count_attempt(attempt);
+                    }
+                    Event::Answered(outcome)
+                }
                 Action::WakeAt(time) => {
                     let pause = tokio::time::sleep(time.since(clock.now()));
                     self.app.shutdown.run_until_cancelled(pause).await?;
@@ -124,6 +134,7 @@ impl Post {
     }
 
     fn settled(&self, message: &Received, reason: Reason, settlement: Settlement) -> Settled {
+        self.tally.count_end(reason, settlement != Settlement::Done);
         if reason != Reason::Consumed {
             let (app, topic, position) = (&*self.app.name, &self.topic, message.position.0);
             tracing::warn!(app, topic, position, ?reason, ?settlement, "a message was not consumed");

@@ -200,3 +200,28 @@ fn a_message_for_later_comes_later_and_one_with_a_used_name_never() {
     came.sort();
     assert_eq!(came, ["first", "flush", "fourth", "soon"]);
 }
+
+#[test]
+fn what_becomes_of_messages_is_counted() {
+    let app = app(&["a"], |seen| match data(seen).as_str() {
+        Some("later") if seen.header("dapr-delivery-attempt") == Some("1") => Reply::now(500, ""),
+        Some("drop") => Reply::now(200, r#"{"status":"DROP"}"#),
+        Some("hang") => Reply::Answer { status: 200, body: "".into(), after: PATIENCE },
+        _ => Reply::now(200, ""),
+    });
+    let api = api_for(&[("app", app.address())]);
+    for body in [r#""now""#, r#""later""#, r#""drop""#] {
+        publish(&api, "a", body);
+    }
+    eventually_blocking(PATIENCE, "all are over", || {
+        let counted = api.deliveries("app", "a");
+        counted.consumed == 2 && counted.dead_letters == 1
+    });
+    let counted = api.deliveries("app", "a");
+    assert_eq!((counted.attempts, counted.redeliveries, counted.dropped), (4, 1, 0));
+    publish(&api, "a", r#""hang""#);
+    eventually_blocking(PATIENCE, "one is under way and grows old", || {
+        let counted = api.deliveries("app", "a");
+        counted.in_flight == 1 && counted.oldest.is_some_and(|oldest| oldest.as_millis() > 1)
+    });
+}

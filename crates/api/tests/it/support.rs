@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use floodway_api::{
-    Caller, Components, CronBinding, JobsComponent, Outbox, Scopes, ServerOptions, StoreComponent,
-    TopicsComponent, deliver, run_cron, run_jobs, serve, serve_grpc,
+    Caller, Components, CronBinding, DeliveryMetrics, JobsComponent, Outbox, Scopes, ServerOptions,
+    StoreComponent, TopicsComponent, deliver, run_cron, run_jobs, serve, serve_grpc,
 };
 use floodway_blocks::invoke::{Body, Invoke, InvokeError, LocalFuture};
 use floodway_embedded::{Durability, Engine, Limits, Options, StoreOptions, TopicsOptions};
@@ -44,6 +44,8 @@ pub(crate) struct Api {
     pub(crate) grpc: SocketAddr,
     /// Of the replicas that are there; another number stands for others.
     pub(crate) roster: Arc<AtomicU64>,
+    /// What services can ask for, once it is there.
+    components: Arc<OnceLock<Arc<Components>>>,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
     pub(crate) folder: tempfile::TempDir,
@@ -100,9 +102,11 @@ fn start(
     let shutdown = CancellationToken::new();
     outside(folder.path());
     let roster = Arc::new(AtomicU64::new(1));
+    let known = Arc::new(OnceLock::new());
     let apps: BTreeMap<String, SocketAddr> =
         apps.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect();
     let run = {
+        let known = Arc::clone(&known);
         let (shutdown, data, roster) = (shutdown.clone(), folder.path().to_owned(), Arc::clone(&roster));
         let (dead_letter, mail) = (dead_letter.map(str::to_owned), mail.map(str::to_owned));
         move || {
@@ -115,6 +119,7 @@ fn start(
             components.permissions = Arc::new(permissions);
             let own = Arc::new(components.for_app("me", &Scopes::new()));
             let components = Arc::new(components);
+            known.set(Arc::clone(&components)).expect("set once");
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.expect("a runtime").block_on(async move {
                 let invoke: Rc<dyn Invoke> = Rc::new(Apps { addresses: apps.clone(), roster });
@@ -152,7 +157,7 @@ fn start(
             engine.close().expect("a clean end");
         }
     };
-    Api { address, grpc, roster, shutdown, thread: Some(thread::spawn(run)), folder }
+    Api { address, grpc, roster, components: known, shutdown, thread: Some(thread::spawn(run)), folder }
 }
 
 fn listen() -> (std::net::TcpListener, SocketAddr) {
@@ -238,6 +243,12 @@ impl Api {
 
     pub(crate) fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         send(self.address, method, path, headers, body.as_bytes()).expect("an answer")
+    }
+
+    /// What was counted of the deliveries of a topic of `events` to an app.
+    pub(crate) fn deliveries(&self, app: &str, topic: &str) -> DeliveryMetrics {
+        let all = self.components.get().map(|components| components.deliveries()).unwrap_or_default();
+        all.into_iter().find(|it| it.app == app && it.topic == topic).unwrap_or_default()
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

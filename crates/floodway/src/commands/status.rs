@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use floodway_node::status::NodeStatus;
+use floodway_node::status::{NodeStatus, SubscriptionStatus};
 
 use super::running;
 use crate::cli::Status;
@@ -51,5 +51,52 @@ fn describe(status: &NodeStatus) -> String {
     }
     lines.push(String::new());
     lines.extend(console::table(status, usize::MAX));
+    if !status.subscriptions.is_empty() {
+        lines.push(String::new());
+        lines.extend(subscriptions(&status.subscriptions));
+    }
     lines.join("\n")
+}
+
+fn subscriptions(all: &[SubscriptionStatus]) -> Vec<String> {
+    let name = |it: &SubscriptionStatus| format!("{} < {}/{}", it.service, it.topics, it.topic);
+    let width = all.iter().map(|it| name(it).len()).max().unwrap_or(0).max("subscription".len());
+    let head = ["in flight", "oldest", "consumed", "redelivered", "dropped", "dead letters"];
+    let head = head.map(|title| format!("{title:>12}")).join(" ");
+    let mut lines = vec![format!("{:width$} {head}", "subscription")];
+    lines.extend(all.iter().map(|it| {
+        let oldest = format!("{:.0} s", it.oldest_s);
+        format!(
+            "{:width$} {:>12} {oldest:>12} {:>12} {:>12} {:>12} {:>12}",
+            name(it),
+            it.in_flight,
+            it.consumed,
+            it.redeliveries,
+            it.dropped,
+            it.dead_letters
+        )
+    }));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_subscriptions_in_columns() {
+        let it = SubscriptionStatus {
+            service: "mail".into(),
+            topics: "events".into(),
+            topic: "order.placed".into(),
+            in_flight: 3,
+            consumed: 1200,
+            oldest_s: 61.2,
+            dead_letters: 1,
+            ..SubscriptionStatus::default()
+        };
+        let expected = "subscription                  in flight       oldest     consumed  redelivered      dropped dead letters\n\
+                        mail < events/order.placed            3         61 s         1200            0            0            1";
+        assert_eq!(subscriptions(&[it]).join("\n"), expected);
+    }
 }

@@ -78,6 +78,13 @@ fn the_page_describes_what_is_served() {
     let (described, mut served) = (described(&page), served(&scrape(&node)));
     // There is no refusal yet, and so no sample whose labels could be seen.
     served.get_mut("floodway_refusals_total").expect("it is served").1.insert("error".into());
+    // Nor a subscription.
+    for (name, (_, labels, _)) in &mut served {
+        if name.starts_with("floodway_subscription_") {
+            labels.extend(["service", "topics", "topic"].map(str::to_owned));
+        }
+    }
+    served.get_mut("floodway_subscription_messages_total").expect("it is served").1.insert("outcome".into());
     for (_, labels, _) in served.values_mut() {
         labels.remove("le");
     }

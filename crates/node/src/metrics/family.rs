@@ -30,6 +30,11 @@ pub(super) enum Family {
     ReplicaInFlight,
     ReplicaIdleConnections,
     Replicas,
+    DeliveryAttempts,
+    Redeliveries,
+    DeliveriesInFlight,
+    Messages,
+    OldestMessage,
     ProcessCpu,
     ProcessMemory,
     ProcessDescriptors,
@@ -157,6 +162,29 @@ impl Family {
                 "Connections to a replica that wait in the pools for a request.",
             ),
             Self::Replicas => ("floodway_replicas", Gauge, "Replicas of a service by state."),
+            Self::DeliveryAttempts => {
+                ("floodway_subscription_attempts_total", Counter, "Deliveries of messages that were tried.")
+            }
+            Self::Redeliveries => (
+                "floodway_subscription_redeliveries_total",
+                Counter,
+                "Deliveries that were not the first of their message.",
+            ),
+            Self::DeliveriesInFlight => (
+                "floodway_subscription_in_flight",
+                Gauge,
+                "Messages that are being delivered, or wait for another attempt.",
+            ),
+            Self::Messages => (
+                "floodway_subscription_messages_total",
+                Counter,
+                "Messages that are over, by what became of them.",
+            ),
+            Self::OldestMessage => (
+                "floodway_subscription_oldest_message_seconds",
+                Gauge,
+                "Age of the oldest message in flight; 0 without one.",
+            ),
             Self::ProcessCpu => {
                 ("process_cpu_seconds_total", Counter, "User and system time that the node itself has spent.")
             }
