@@ -51,6 +51,8 @@ pub struct Components {
     pub targets: Vec<TargetPolicy>,
     /// What apps may do.
     pub permissions: Arc<Permissions>,
+    /// Apps that serve Dapr's `AppCallback`: they are asked and told by gRPC.
+    pub by_grpc: BTreeSet<String>,
     /// Subscriptions that apps need not ask for.
     pub declared: Vec<DeclaredSubscription>,
     /// What stands before services that this app calls.

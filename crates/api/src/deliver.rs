@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dapr::dapr::proto::runtime::v1::ListTopicSubscriptionsResponse;
 use floodway_blocks::invoke::{Body, BodyError, Invoke};
 use floodway_blocks::subscription::{Routes, Subscription};
 use floodway_blocks::topics::{Position, Received, Settlement, Subscription as Group};
@@ -32,6 +33,7 @@ use crate::listen::log_panic;
 use crate::server::API_TOKEN;
 use crate::subscription;
 use crate::tasks::{self, Worker};
+use crate::to_app::{ToApp, callback};
 use perform::{Post, Settled};
 use shares::Share;
 pub(crate) use shares::Shares;
@@ -40,7 +42,7 @@ use tally::Held;
 use watch::Roster;
 
 /// An app's answer to a delivery or a question is read up to this size.
-const ANSWER_MAX: usize = 1 << 20;
+pub(crate) const ANSWER_MAX: usize = 1 << 20;
 /// How often an app that is not ready is looked at.
 const READY_PAUSE: Duration = Duration::from_millis(20);
 /// Waits between questions that failed.
@@ -110,6 +112,8 @@ pub async fn deliver(
 enum Reach {
     /// By a request to one of its replicas.
     Routes(Routes),
+    /// By gRPC; a path is a word in the message.
+    Calls(Routes),
     /// On one of the streams that it has opened.
     Streams(Rc<Streams>),
 }
@@ -128,6 +132,9 @@ pub(crate) fn secret(app: &str, token: &str) -> Option<HeaderValue> {
 
 impl App {
     async fn ask(&self) -> Result<Vec<Subscription>, String> {
+        if self.is_by_grpc() {
+            return self.ask_by_grpc().await;
+        }
         let request = self.request("GET", "/dapr/subscribe", Bytes::new());
         let response = self.invoke.invoke(&self.name, request).await.map_err(|error| error.to_string())?;
         match response.status() {
@@ -137,6 +144,24 @@ impl App {
         }
         let body = read(response).await.map_err(|error| error.to_string())?;
         subscription::read(&self.name, &body).map_err(|error| format!("its answer cannot be read: {error}"))
+    }
+
+    async fn ask_by_grpc(&self) -> Result<Vec<Subscription>, String> {
+        let answered: Result<ListTopicSubscriptionsResponse, _> =
+            self.to_app().call(callback::LIST_TOPICS, ()).await;
+        match answered {
+            Ok(answer) => Ok(subscription::by_grpc(&self.name, answer.subscriptions)),
+            Err(refusal) if refusal.is_unknown() => Ok(Vec::new()),
+            Err(refusal) => Err(refusal.to_string()),
+        }
+    }
+
+    fn is_by_grpc(&self) -> bool {
+        self.components.by_grpc.contains(&*self.name)
+    }
+
+    fn to_app(&self) -> ToApp {
+        ToApp { name: Rc::clone(&self.name), invoke: Rc::clone(&self.invoke), token: self.token.clone() }
     }
 
     async fn serve(self, subscription: Subscription, opening: Rc<Opening>) {
@@ -153,7 +178,8 @@ impl App {
         let opened = self.shutdown.run_until_cancelled(self.open(component, &subscription)).await;
         drop(opening);
         if let Some(group) = opened {
-            let reach = Reach::Routes(subscription.routes.clone());
+            let routes = subscription.routes.clone();
+            let reach = if self.is_by_grpc() { Reach::Calls(routes) } else { Reach::Routes(routes) };
             self.pump(group, component, &subscription, reach).await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dapr::dapr::proto::runtime::v1::{TopicRoutes, TopicRule, TopicSubscription};
 use floodway_blocks::subscription::routes::path;
 use floodway_blocks::subscription::{Bulk, Condition, Routes, Subscription};
 use serde::Deserialize;
@@ -56,10 +57,24 @@ struct WrittenBulk {
 /// Reads an app's answer. What cannot be served is left out, with a line in the log that says why.
 pub(crate) fn read(app: &str, body: &[u8]) -> Result<Vec<Subscription>, serde_json::Error> {
     let entries: Option<Vec<Entry>> = serde_json::from_slice(body)?;
+    let read = entries.unwrap_or_default().into_iter();
+    let read = read.map(|entry| ((entry.pubsubname.clone(), entry.topic.clone()), subscription(entry)));
+    Ok(servable(app, read))
+}
+
+/// The same of an app that answers by gRPC.
+pub(crate) fn by_grpc(app: &str, entries: Vec<TopicSubscription>) -> Vec<Subscription> {
+    let read = entries.into_iter();
+    servable(app, read.map(|entry| ((entry.pubsub_name.clone(), entry.topic.clone()), message(entry))))
+}
+
+fn servable(
+    app: &str,
+    read: impl Iterator<Item = ((String, String), Result<Subscription, String>)>,
+) -> Vec<Subscription> {
     let mut subscriptions: Vec<Subscription> = Vec::new();
-    for entry in entries.unwrap_or_default() {
-        let (topics, topic) = (entry.pubsubname.clone(), entry.topic.clone());
-        match subscription(entry) {
+    for ((topics, topic), read) in read {
+        match read {
             Err(why) => tracing::error!(app, topics, topic, why, "a subscription is left out"),
             Ok(_) if is_among(&subscriptions, &topics, &topic) => {
                 tracing::warn!(app, topics, topic, "a second subscription to a topic is left out");
@@ -67,7 +82,7 @@ pub(crate) fn read(app: &str, body: &[u8]) -> Result<Vec<Subscription>, serde_js
             Ok(subscription) => subscriptions.push(subscription),
         }
     }
-    Ok(subscriptions)
+    subscriptions
 }
 
 /// What an app asked for, and what is declared for it beside that: its own word comes first.
@@ -100,15 +115,39 @@ fn subscription(entry: Entry) -> Result<Subscription, String> {
     Ok(Subscription { topics, topic, routes, dead_letter: dead_letter.filter(not_empty), is_raw, bulk })
 }
 
+/// Paths are words that the app is told, so any will do; without one, the app is told none.
+fn message(entry: TopicSubscription) -> Result<Subscription, String> {
+    let TopicSubscription { pubsub_name, topic, metadata, routes, dead_letter_topic, bulk_subscribe } = entry;
+    let TopicRoutes { rules, default } = routes.unwrap_or_default();
+    let rule = |TopicRule { r#match, path }| Ok((condition(Some(r#match))?, path));
+    let rules = rules.into_iter().map(rule).collect::<Result<Vec<_>, String>>()?;
+    let default = (!default.is_empty() || rules.is_empty()).then_some(default);
+    let given = |number: i32| u64::try_from(number).ok().filter(|number| *number > 0);
+    let bulk = bulk_subscribe.filter(|bulk| bulk.enabled);
+    Ok(Subscription {
+        topics: pubsub_name,
+        topic,
+        routes: Routes::new(rules, default),
+        dead_letter: Some(dead_letter_topic).filter(|topic| !topic.is_empty()),
+        is_raw: metadata.get("rawPayload").is_some_and(|raw| raw.eq_ignore_ascii_case("true")),
+        bulk: bulk.map(|bulk| Bulk::new(given(bulk.max_messages_count), given(bulk.max_await_duration_ms))),
+    })
+}
+
+/// A rule without a condition takes all.
+fn condition(text: Option<String>) -> Result<Option<Condition>, String> {
+    let text = text.filter(|text| !text.trim().is_empty());
+    let condition = text.map(|text| {
+        Condition::compile(&text).map_err(|error| format!("the rule `{text}` cannot be told: {error}"))
+    });
+    condition.transpose()
+}
+
 /// Rules and the default; one of them must be there.
 fn routes(written: Written) -> Result<Routes, String> {
     let mut rules = Vec::new();
     for WrittenRule { matches, path: to } in written.rules.unwrap_or_default() {
-        let text = matches.filter(|text| !text.trim().is_empty());
-        let condition = text.map(|text| {
-            Condition::compile(&text).map_err(|error| format!("the rule `{text}` cannot be told: {error}"))
-        });
-        rules.push((condition.transpose()?, path(&to).map_err(|error| error.to_string())?));
+        rules.push((condition(matches)?, path(&to).map_err(|error| error.to_string())?));
     }
     let default = written.default.filter(|text| !text.is_empty());
     let default = default.map(|text| path(&text).map_err(|error| error.to_string())).transpose()?;
@@ -165,6 +204,32 @@ mod tests {
         assert_eq!(asked, Some(Bulk { count_max: 5, wait_max }));
         let most = bulk(r#"{"enabled":true,"maxMessagesCount":9999999,"maxAwaitDurationMs":9999999}"#);
         assert_eq!(most, Some(Bulk { count_max: 10_000, wait_max: Bulk::WAIT_MAX }));
+    }
+
+    #[test]
+    fn an_app_that_answers_by_grpc_need_not_name_a_path() {
+        let entry = |topic: &str, routes| TopicSubscription {
+            pubsub_name: "p".to_owned(),
+            topic: topic.to_owned(),
+            routes,
+            ..TopicSubscription::default()
+        };
+        let rule = |condition: &str| TopicRule { r#match: condition.to_owned(), path: "x".to_owned() };
+        let routes = |rules| Some(TopicRoutes { rules, default: String::new() });
+        let read = by_grpc(
+            "app",
+            vec![
+                entry("a", None),
+                entry("b", routes(Vec::new())),
+                entry("b", None),
+                entry("c", routes(vec![rule("event.type == 'x'")])),
+                entry("d", routes(vec![rule("event.")])),
+            ],
+        );
+        let found: Vec<_> =
+            read.iter().map(|it| (&*it.topic, it.routes.paths().collect::<Vec<_>>())).collect();
+        assert_eq!(found, [("a", vec![""]), ("b", vec![""]), ("c", vec!["x"])]);
+        assert_eq!(read[2].routes.path_of(b"{}"), None);
     }
 
     #[test]

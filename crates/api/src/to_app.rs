@@ -1,22 +1,26 @@
 //! Requests of the node's own to an app: a job that is due, a change of configuration, a binding's event.
 
+pub(crate) mod callback;
+
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use floodway_blocks::invoke::{Body, Invoke, InvokeError};
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use prost::Message;
 
-use crate::deliver::{read, secret};
+use crate::deliver::{ANSWER_MAX, read, secret};
 use crate::server::API_TOKEN;
+use callback::Refusal;
 
 /// An app that is told something.
 #[derive(Debug, Clone)]
 pub(crate) struct ToApp {
     pub(crate) name: Rc<str>,
     pub(crate) invoke: Rc<dyn Invoke>,
-    token: Option<HeaderValue>,
+    pub(crate) token: Option<HeaderValue>,
 }
 
 /// What an app is told.
@@ -67,6 +71,47 @@ impl ToApp {
         }
     }
 
+    /// Calls a method of one of its replicas by gRPC.
+    pub(crate) async fn call<Q, A>(&self, method: &'static str, message: Q) -> Result<A, Refusal<InvokeError>>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let send = async |request| self.send(request).await;
+        // Boxed, as it is large beside what tells an app by HTTP.
+        let answered = Box::pin(callback::ask(method, (HeaderMap::new(), message), ANSWER_MAX, send)).await;
+        answered.map(tonic::Response::into_inner)
+    }
+
+    /// The same by the method's older name where the app does not know it.
+    pub(crate) async fn call_by_either<Q, A>(
+        &self,
+        [method, older]: [&'static str; 2],
+        message: Q,
+    ) -> Result<A, Refusal<InvokeError>>
+    where
+        Q: Message + Clone + 'static,
+        A: Message + Default + 'static,
+    {
+        match self.call(method, message.clone()).await {
+            Err(refusal) if refusal.is_unknown() => self.call(older, message).await,
+            answered => answered,
+        }
+    }
+
+    async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, InvokeError> {
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host());
+        if let Some(token) = &self.token {
+            headers.insert(API_TOKEN, token.clone());
+        }
+        self.invoke.invoke(&self.name, request).await
+    }
+
+    fn host(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.name).expect("service names are plain")
+    }
+
     fn request(&self, Tell { method, path, headers, body }: Tell) -> Request<Body> {
         let mut request = Request::new(Body::full(body));
         *request.method_mut() = method;
@@ -74,7 +119,7 @@ impl ToApp {
         let all = request.headers_mut();
         all.extend(headers);
         all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        all.insert(HOST, HeaderValue::from_str(&self.name).expect("service names are plain"));
+        all.insert(HOST, self.host());
         if let Some(token) = &self.token {
             all.insert(API_TOKEN, token.clone());
         }

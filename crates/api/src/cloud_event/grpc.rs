@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dapr::dapr::proto::runtime::v1::TopicEventRequest;
+use dapr::dapr::proto::runtime::v1::topic_event_response::TopicEventResponseStatus;
+use dapr::dapr::proto::runtime::v1::{TopicEventRequest, TopicEventResponse};
+use floodway_policy::delivery::Outcome;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 
@@ -39,6 +41,15 @@ pub(crate) fn to_grpc(envelope: &[u8], attempt: u32) -> Option<TopicEventRequest
     extensions.insert(ATTEMPT.to_owned(), attempt);
     event.extensions = Some(Struct { fields: extensions });
     Some(event)
+}
+
+/// What an app's answer to a message means. A status that is not known wants the message again.
+pub(crate) fn outcome_of(answer: TopicEventResponse) -> Outcome {
+    match TopicEventResponseStatus::try_from(answer.status) {
+        Ok(TopicEventResponseStatus::Success) => Outcome::Success,
+        Ok(TopicEventResponseStatus::Drop) => Outcome::Drop,
+        Ok(TopicEventResponseStatus::Retry) | Err(_) => Outcome::Retry,
+    }
 }
 
 fn data_of(data: Field<'_>, content_type: &str) -> Vec<u8> {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dapr::dapr::proto::runtime::v1::TopicEventRequest;
 use floodway_blocks::invoke::InvokeError;
 use floodway_blocks::subscription::Subscription;
 use floodway_blocks::topics::{Position, Received, Settlement};
@@ -16,10 +17,11 @@ use serde::Deserialize;
 use super::bulk::{Batches, Came};
 use super::tally::Tally;
 use super::{App, Reach, ReadError, read};
-use crate::cloud_event::{self, grpc::to_grpc};
+use crate::cloud_event::{self, grpc::outcome_of, grpc::to_grpc};
 use crate::components::TopicsComponent;
 use crate::resilience::inbound::Inbound;
 use crate::tasks::Results;
+use crate::to_app::callback::{self, Refusal};
 
 /// Tells the app how often this message was tried, this time included; an addition to Dapr's API.
 pub(super) const ATTEMPT: &str = "dapr-delivery-attempt";
@@ -155,7 +157,7 @@ impl Post {
     /// Where a message goes by a request: `None` where no rule takes it.
     fn path(&self, payload: &[u8]) -> Option<&str> {
         match &self.reach {
-            Reach::Routes(routes) => routes.path_of(payload),
+            Reach::Routes(routes) | Reach::Calls(routes) => routes.path_of(payload),
             Reach::Streams(_) => None,
         }
     }
@@ -163,7 +165,8 @@ impl Post {
     /// One attempt.
     async fn attempt(&self, path: Option<&str>, letter: &Letter, attempt: u32) -> Outcome {
         match (&self.reach, path, &self.batches) {
-            (Reach::Routes(_), None, _) => Outcome::Unmatched,
+            (Reach::Routes(_) | Reach::Calls(_), None, _) => Outcome::Unmatched,
+            (Reach::Calls(_), Some(path), _) => self.call_one(path, letter, attempt).await,
             (Reach::Routes(_), Some(path), None) => self.post_one(path, letter, attempt).await,
             (Reach::Routes(_), Some(path), Some(batches)) => {
                 let to = (&*self.topics, &*self.topic);
@@ -171,13 +174,44 @@ impl Post {
                 batches.deliver((path, letter, attempt), to, &self.app.shutdown, send).await
             }
             (Reach::Streams(streams), _, _) => {
-                let Some(event) = to_grpc(&letter.envelope, attempt) else {
-                    tracing::warn!(topic = self.topic, "a message that is no envelope cannot be sent");
-                    return Outcome::Failed;
-                };
+                let Some(event) = self.event(letter, attempt) else { return Outcome::Failed };
                 let answered = tokio::time::timeout(self.policy.timeout, streams.deliver(event)).await;
                 answered.unwrap_or(Outcome::Failed)
             }
+        }
+    }
+
+    /// An envelope as gRPC has it.
+    fn event(&self, letter: &Letter, attempt: u32) -> Option<TopicEventRequest> {
+        let event = to_grpc(&letter.envelope, attempt);
+        if event.is_none() {
+            tracing::warn!(topic = self.topic, "a message that is no envelope cannot be sent");
+        }
+        event
+    }
+
+    async fn call_one(&self, path: &str, letter: &Letter, attempt: u32) -> Outcome {
+        let Some(mut event) = self.event(letter, attempt) else { return Outcome::Failed };
+        path.clone_into(&mut event.path);
+        let app = self.app.to_app();
+        let call = app.call(callback::ON_TOPIC, event);
+        match tokio::time::timeout(self.policy.timeout, call).await {
+            Ok(Ok(answer)) => match (outcome_of(answer), &self.results) {
+                // Its answer has no room for a result: there is none to read, but the task is known to be done.
+                (Outcome::Success, Some(results)) if !results.keep(&letter.envelope, Bytes::new()).await => {
+                    Outcome::Failed
+                }
+                (outcome, _) => outcome,
+            },
+            Ok(Err(Refusal::Call(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. }))) => {
+                Outcome::Unreachable
+            }
+            Ok(Err(refusal)) if refusal.is_unknown() => Outcome::NotFound,
+            Ok(Err(refusal)) => {
+                tracing::debug!(why = %refusal, topic = self.topic, "a delivery failed");
+                Outcome::Failed
+            }
+            Err(_elapsed) => Outcome::Failed,
         }
     }
 

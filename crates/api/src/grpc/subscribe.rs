@@ -5,7 +5,6 @@ use std::task::{Context, Poll, ready};
 
 use dapr::dapr::proto::runtime::v1::subscribe_topic_events_request_alpha1::SubscribeTopicEventsRequestType as Said;
 use dapr::dapr::proto::runtime::v1::subscribe_topic_events_response_alpha1::SubscribeTopicEventsResponseType as Told;
-use dapr::dapr::proto::runtime::v1::topic_event_response::TopicEventResponseStatus;
 use dapr::dapr::proto::runtime::v1::{
     SubscribeTopicEventsRequestAlpha1, SubscribeTopicEventsRequestInitialAlpha1,
     SubscribeTopicEventsRequestProcessedAlpha1, SubscribeTopicEventsResponseAlpha1,
@@ -20,6 +19,7 @@ use tonic::codegen::BoxStream;
 use tonic::{Request, Status, Streaming};
 
 use super::Service;
+use crate::cloud_event::grpc::outcome_of;
 use crate::path::{self, Metadata};
 use crate::publish;
 use crate::streams::NewStream;
@@ -75,15 +75,8 @@ fn subscription(initial: SubscribeTopicEventsRequestInitialAlpha1) -> Subscripti
     }
 }
 
-/// A status that is not known wants the message again.
 fn outcome(processed: SubscribeTopicEventsRequestProcessedAlpha1) -> (String, Outcome) {
-    let status = processed.status.unwrap_or_default().status;
-    let outcome = match TopicEventResponseStatus::try_from(status) {
-        Ok(TopicEventResponseStatus::Success) => Outcome::Success,
-        Ok(TopicEventResponseStatus::Drop) => Outcome::Drop,
-        Ok(TopicEventResponseStatus::Retry) | Err(_) => Outcome::Retry,
-    };
-    (processed.id, outcome)
+    (processed.id, outcome_of(processed.status.unwrap_or_default()))
 }
 
 // === impl Events ===

@@ -136,10 +136,7 @@ fn shown(name: String, spec: JobSpec) -> Job {
             Policy::Constant(JobFailurePolicyConstant { interval: Some(interval), max_retries: retries_max })
         }
     };
-    let data = data.map(|data| match data {
-        JobData::Json(json) => Any { type_url: String::new(), value: json.get().as_bytes().to_vec() },
-        JobData::Any { type_url, value } => Any { type_url, value: value.into() },
-    });
+    let data = data.as_ref().map(JobData::any);
     let failure_policy = Some(JobFailurePolicy { policy: Some(policy) });
     Job { name, schedule, repeats, due_time, ttl, data, failure_policy }
 }

@@ -1,13 +1,13 @@
-//! Runs an app's jobs: each that is due is posted to one of its replicas, and settled by what
+//! Runs an app's jobs: each that is due is told to one of its replicas, and settled by what
 //! `policy::job` makes of the answer.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use dapr::dapr::proto::runtime::v1::{JobEventRequest, JobEventResponse};
 use floodway_blocks::Failure;
-use floodway_blocks::invoke::Invoke;
+use floodway_blocks::invoke::{Invoke, InvokeError};
 use floodway_blocks::jobs::{DueJob, DueJobs, Entry, Jobs, Version};
 use floodway_policy::Rng;
 use floodway_policy::calendar::Moment;
@@ -16,6 +16,7 @@ use floodway_policy::retry::Backoff;
 use http::StatusCode;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 
 use super::JobData;
 use super::stored::{Planned, Stored};
@@ -24,6 +25,7 @@ use crate::components::{Components, JobsComponent};
 use crate::listen::log_panic;
 use crate::path;
 use crate::resilience::inbound::Inbound;
+use crate::to_app::callback::{self, Refusal};
 use crate::to_app::{Tell, TellError, ToApp};
 
 /// How often an app that is not ready is looked at.
@@ -41,6 +43,7 @@ struct Runner {
     timeout: Duration,
     /// What stands before the app.
     inbound: Option<Arc<Inbound>>,
+    is_by_grpc: bool,
     shutdown: CancellationToken,
 }
 
@@ -68,8 +71,9 @@ pub async fn run_jobs(
 ) {
     let Some(JobsComponent { jobs, timeout, in_flight_max }) = &components.jobs else { return };
     let (place, inbound) = (jobs.open(&app), components.runs().cloned());
+    let is_by_grpc = components.by_grpc.contains(&app);
     let app = ToApp::new(&app, invoke, token.as_deref());
-    let runner = Runner { app, jobs: Arc::clone(jobs), timeout: *timeout, inbound, shutdown };
+    let runner = Runner { app, jobs: Arc::clone(jobs), timeout: *timeout, inbound, is_by_grpc, shutdown };
     runner.run(place, usize::from((*in_flight_max).max(1))).await;
 }
 
@@ -138,11 +142,10 @@ impl Runner {
 
     /// Tries until a replica takes it; `None` when the node ends first.
     async fn try_until_reached(&self, name: &str, data: Option<&JobData>) -> Option<(Moment, Outcome)> {
-        let body = data.map(JobData::body).unwrap_or_default();
         let (mut rng, mut tries) = (Rng::new(0), 0);
         loop {
             let began = clock::moment();
-            match self.post_unless_left_alone(name, body.clone()).await {
+            match self.attempt_unless_left_alone(name, data).await {
                 Tried::Ended(outcome) => return Some((began, outcome)),
                 Tried::Unreachable => {
                     tries += 1;
@@ -157,27 +160,59 @@ impl Runner {
         }
     }
 
-    async fn post_unless_left_alone(&self, name: &str, body: Bytes) -> Tried {
-        let post = self.post(name, body);
-        let Some(inbound) = &self.inbound else { return post.await };
+    async fn attempt_unless_left_alone(&self, name: &str, data: Option<&JobData>) -> Tried {
+        let attempt = self.attempt(name, data);
+        let Some(inbound) = &self.inbound else { return attempt.await };
         let is_well = |tried: &Tried| matches!(tried, Tried::Ended(Outcome::Done | Outcome::NotFound));
-        inbound.deliver(post, is_well).await.unwrap_or_else(Tried::LeftAlone)
+        inbound.deliver(attempt, is_well).await.unwrap_or_else(Tried::LeftAlone)
     }
 
-    async fn post(&self, name: &str, body: Bytes) -> Tried {
-        let tell = Tell::post(format!("/job/{}", path::encoded(name)), body);
-        let why = match self.app.tell(tell, self.timeout).await {
-            Ok(StatusCode::NOT_FOUND) => {
-                tracing::warn!(app = &*self.app.name, name, "the app does not know a job that was due");
-                return Tried::Ended(Outcome::NotFound);
+    async fn attempt(&self, name: &str, data: Option<&JobData>) -> Tried {
+        let tried = if self.is_by_grpc { self.call(name, data).await } else { self.post(name, data).await };
+        let app = &*self.app.name;
+        match tried {
+            Ok(outcome) => Tried::Ended(outcome),
+            Err(TellError::Unreachable(_)) => Tried::Unreachable,
+            Err(TellError::Failed(why)) => {
+                tracing::warn!(app, name, why, "a job failed");
+                Tried::Ended(Outcome::Failed)
             }
-            Ok(status) if status.is_success() => return Tried::Ended(Outcome::Done),
-            Ok(status) => format!("it answered {status}"),
-            Err(TellError::Unreachable(_)) => return Tried::Unreachable,
-            Err(TellError::Failed(why)) => why,
+        }
+    }
+
+    async fn post(&self, name: &str, data: Option<&JobData>) -> Result<Outcome, TellError> {
+        let body = data.map(JobData::body).unwrap_or_default();
+        let tell = Tell::post(format!("/job/{}", path::encoded(name)), body);
+        match self.app.tell(tell, self.timeout).await? {
+            StatusCode::NOT_FOUND => Ok(self.not_found(name)),
+            status if status.is_success() => Ok(Outcome::Done),
+            status => Err(TellError::Failed(format!("it answered {status}"))),
+        }
+    }
+
+    async fn call(&self, name: &str, data: Option<&JobData>) -> Result<Outcome, TellError> {
+        let due = JobEventRequest {
+            name: name.to_owned(),
+            data: data.map(JobData::any),
+            method: format!("job/{name}"),
+            ..JobEventRequest::default()
         };
-        tracing::warn!(app = &*self.app.name, name, why, "a job failed");
-        Tried::Ended(Outcome::Failed)
+        let methods = [callback::ON_JOB, callback::ON_JOB_ALPHA];
+        let call = self.app.call_by_either::<_, JobEventResponse>(methods, due);
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(Ok(JobEventResponse {})) => Ok(Outcome::Done),
+            Ok(Err(Refusal::Status(status))) if status.code() == Code::NotFound => Ok(self.not_found(name)),
+            Ok(Err(Refusal::Call(InvokeError::NoEndpoint { .. } | InvokeError::Unreachable { .. }))) => {
+                Err(TellError::Unreachable(Rc::clone(&self.app.name)))
+            }
+            Ok(Err(refusal)) => Err(TellError::Failed(refusal.to_string())),
+            Err(_elapsed) => Err(TellError::Failed(format!("it did not answer within {:?}", self.timeout))),
+        }
+    }
+
+    fn not_found(&self, name: &str) -> Outcome {
+        tracing::warn!(app = &*self.app.name, name, "the app does not know a job that was due");
+        Outcome::NotFound
     }
 
     /// Settles until it is settled, or until the end: then the job comes again.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use floodway_blocks::jobs::Entry;
 use floodway_policy::calendar::{Moment, Zone};
 use floodway_policy::job::{FailurePolicy, JobPlan, JobTimes, Run};
+use prost_types::Any;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -82,6 +83,14 @@ impl JobSpec {
 // === impl JobData ===
 
 impl JobData {
+    /// As gRPC has it: JSON as it was written, without a type.
+    pub(crate) fn any(&self) -> Any {
+        match self {
+            Self::Json(json) => Any { type_url: String::new(), value: json.get().as_bytes().to_vec() },
+            Self::Any { type_url, value } => Any { type_url: type_url.clone(), value: value.to_vec() },
+        }
+    }
+
     /// As the body of a request: JSON as it was written, the bytes of an `Any` as they are.
     pub(super) fn body(&self) -> Bytes {
         match self {

@@ -6,6 +6,7 @@
 mod any_bytes;
 mod bindings;
 mod bulk;
+mod by_grpc;
 mod calls;
 mod configuration;
 mod deliveries;

@@ -24,7 +24,8 @@ use floodway_policy::retry::Backoff;
 use floodway_policy::schedule::Schedule;
 use floodway_policy::snapshot::{QueuePolicy, ResultsPolicy, TargetPolicy, TopicsPolicy};
 use http::{Request, Response};
-use hyper::client::conn::http1;
+use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
@@ -69,6 +70,11 @@ pub(crate) fn api_with(
     start(apps, options, dead_letter, None, <_>::default())
 }
 
+/// An API whose app `me` is told by gRPC.
+pub(crate) fn api_by_grpc(me: SocketAddr) -> Api {
+    start_for(&[("me", me)], ServerOptions::default(), Some("dead"), None, <_>::default(), true)
+}
+
 /// An API whose app `me` asks targets by these policies.
 pub(crate) fn api_guarded(apps: &[(&str, SocketAddr)], targets: Vec<TargetPolicy>) -> Api {
     start(apps, ServerOptions::default(), Some("dead"), None, (targets, Permissions::default()))
@@ -94,7 +100,18 @@ fn start(
     options: ServerOptions,
     dead_letter: Option<&str>,
     mail: Option<&str>,
+    rules: (Vec<TargetPolicy>, Permissions),
+) -> Api {
+    start_for(apps, options, dead_letter, mail, rules, false)
+}
+
+fn start_for(
+    apps: &[(&str, SocketAddr)],
+    options: ServerOptions,
+    dead_letter: Option<&str>,
+    mail: Option<&str>,
     (targets, permissions): (Vec<TargetPolicy>, Permissions),
+    is_by_grpc: bool,
 ) -> Api {
     let folder = tempfile::tempdir().expect("a folder");
     let (listener, address) = listen();
@@ -112,6 +129,9 @@ fn start(
         move || {
             let engine = engine(&data);
             let mut components = components(&engine, &data, dead_letter);
+            if is_by_grpc {
+                components.by_grpc.insert("me".to_owned());
+            }
             if let Some(mail) = mail {
                 bind(&mut components, mail);
             }
@@ -122,7 +142,8 @@ fn start(
             known.set(Arc::clone(&components)).expect("set once");
             let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.expect("a runtime").block_on(async move {
-                let invoke: Rc<dyn Invoke> = Rc::new(Apps { addresses: apps.clone(), roster });
+                let invoke: Rc<dyn Invoke> =
+                    Rc::new(Apps { addresses: apps.clone(), roster, by_http2: is_by_grpc });
                 let mut tasks = JoinSet::new();
                 let listener = TcpListener::from_std(listener).expect("a listener");
                 let grpc_listener = TcpListener::from_std(grpc_listener).expect("a listener");
@@ -286,6 +307,7 @@ pub(crate) fn is_rich(answer: &Answer) -> bool {
 struct Apps {
     addresses: BTreeMap<String, SocketAddr>,
     roster: Arc<AtomicU64>,
+    by_http2: bool,
 }
 
 impl Invoke for Apps {
@@ -316,6 +338,9 @@ impl Invoke for Apps {
             let stream = TcpStream::connect(address).await.map_err(|error| unreachable(error.to_string()))?;
             let broken =
                 |error: hyper::Error| InvokeError::Broken { service: named(), detail: error.to_string() };
+            if self.by_http2 {
+                return by_http2(stream, request).await.map_err(broken);
+            }
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
             let mut connections = JoinSet::new();
             connections.spawn_local(connection);
@@ -323,5 +348,30 @@ impl Invoke for Apps {
             connections.detach_all();
             Ok(response.map(Body::new))
         })
+    }
+}
+
+async fn by_http2(stream: TcpStream, mut request: Request<Body>) -> hyper::Result<Response<Body>> {
+    // HTTP/2 says in the request whom it is for.
+    let path = request.uri().path_and_query().expect("a path").as_str();
+    *request.uri_mut() = format!("http://app{path}").parse().expect("a URI");
+    let executor = LocalExecutor;
+    let (mut sender, connection) = http2::handshake(executor, TokioIo::new(stream)).await?;
+    let mut connections = JoinSet::new();
+    connections.spawn_local(connection);
+    let response = sender.send_request(request).await?;
+    connections.detach_all();
+    Ok(response.map(Body::new))
+}
+
+/// Runs the tasks of connections where they are made.
+#[derive(Debug, Clone)]
+struct LocalExecutor;
+
+impl<F: Future<Output: 'static> + 'static> Executor<F> for LocalExecutor {
+    fn execute(&self, task: F) {
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(task);
+        tasks.detach_all();
     }
 }
