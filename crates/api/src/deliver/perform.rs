@@ -193,6 +193,9 @@ impl Post {
     async fn call_one(&self, path: &str, letter: &Letter, attempt: u32) -> Outcome {
         let Some(mut event) = self.event(letter, attempt) else { return Outcome::Failed };
         path.clone_into(&mut event.path);
+        // The app looks for what it subscribed to; a dead letter's envelope names where it was published.
+        self.topics.clone_into(&mut event.pubsub_name);
+        self.topic.clone_into(&mut event.topic);
         let app = self.app.to_app();
         let call = app.call(callback::ON_TOPIC, event);
         match tokio::time::timeout(self.policy.timeout, call).await {
