@@ -114,6 +114,8 @@ pub struct Service {
     pub source: Source,
     /// What it speaks.
     pub protocol: Protocol,
+    /// It serves Dapr's `AppCallback`: it is asked what it subscribes to, and told of messages and jobs, by gRPC.
+    pub is_grpc_app: bool,
     /// How TLS is spoken with it, if it is.
     pub tls: Option<ServiceTls>,
     /// How a replica is probed.

@@ -20,6 +20,8 @@ pub(super) fn components(
     engine: Option<&OpenEngine>,
 ) -> Result<Components, NodeError> {
     let mut components = Components::default();
+    let by_grpc = system.services.iter().filter(|service| service.is_grpc_app);
+    components.by_grpc = by_grpc.map(|service| service.name.clone()).collect();
     components.declared = system.subscriptions.iter().map(declared).collect();
     components.permissions = Arc::new(system.permissions.clone());
     components.targets.clone_from(&snapshot.targets);

@@ -135,6 +135,7 @@ mod tests {
             name: name.into(),
             source: Source::Run(run),
             protocol: floodway_policy::snapshot::Protocol::default(),
+            is_grpc_app: false,
             tls: None,
             health: Health { probe: Probe::Tcp, policy: ProbePolicy::default() },
             balance: Balance::RoundRobin,

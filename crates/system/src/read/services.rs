@@ -15,6 +15,7 @@ use super::gateway::{budget, is_token};
 use crate::code::Code;
 use crate::mistake::Mistake;
 use crate::model::{CertificateFiles, Health, Probe, Run, Service, ServiceTls, Source};
+use crate::shape::file::GRPC_APP;
 use crate::tree::Key;
 use crate::value::{Fields, Kind, Value};
 
@@ -41,6 +42,7 @@ impl Reader<'_> {
         Service {
             name: key.text.clone(),
             protocol: protocol(fields),
+            is_grpc_app: fields.text("protocol") == GRPC_APP,
             tls: self.service_tls(fields),
             health: self.health(fields),
             weights: self.weights(fields, balance, endpoints),
@@ -218,6 +220,9 @@ pub(super) fn breaker(breaker: &Fields) -> BreakerPolicy {
 
 fn protocol(fields: &Fields) -> Protocol {
     let name = fields.text("protocol");
+    if name == GRPC_APP {
+        return Protocol::Http2;
+    }
     let named = Protocol::NAMED.iter().find(|(known, _)| *known == name);
     named.map(|(_, protocol)| *protocol).unwrap_or_default()
 }

@@ -62,7 +62,7 @@ services:
     sticky: { cookie: fw-order, ttl: 1h, secret: "0123456789abcdef" }
     slow-start: 30s
     outlier: { consecutive: 5, interval: 10s, volume: 50, slow: 5, time: 10s, time-max: 5m, share: 50, panic: 50 }
-  weighed: { run: shop weighed, replicas: 2, balance: weighted, weights: [2, 1], protocol: http2, health: { grpc: "" } }
+  weighed: { run: shop weighed, replicas: 2, balance: weighted, weights: [2, 1], protocol: grpc, health: { grpc: "" } }
   legacy: { protocol: http2, tls: { ca: ca.pem, name: legacy.example, cert: a.pem, key: a.key, verify: true }, at: [{ address: "10.0.0.4:8080", zone: a, weight: 3 }, "[::1]:80"], balance: weighted, backups: 1, health: { tcp: true }, concurrency: { min: 4, max: 1000 } }
 gateway:
   listen: ["${env:UNSET:-127.0.0.1:8080}", { address: "127.0.0.1:8443", tls: true, proxy-protocol: true }]

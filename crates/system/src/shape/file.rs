@@ -15,6 +15,7 @@ use self::loads::LOAD;
 use self::node::NODE;
 use self::outbound::OUTBOUND;
 use self::outside::{BINDING, CONFIGURATION, JOBS, SECRETS};
+pub(crate) use self::services::GRPC_APP;
 use self::services::{BREAKER, SERVICE};
 use super::Need::{Default, Optional, Required};
 use super::fallback::FALLBACK;

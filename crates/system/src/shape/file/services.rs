@@ -11,7 +11,9 @@ use crate::shape::sticky::STICKY;
 use crate::shape::{Object, Shape, field};
 
 const WEIGHT: Shape = integer(1, 1_000_000);
-const PROTOCOLS: [&str; Protocol::NAMED.len()] = [Protocol::NAMED[0].0, Protocol::NAMED[1].0];
+const PROTOCOLS: [&str; Protocol::NAMED.len() + 1] = [Protocol::NAMED[0].0, Protocol::NAMED[1].0, GRPC_APP];
+/// HTTP/2, spoken by an app that serves Dapr's `AppCallback`.
+pub(crate) const GRPC_APP: &str = "grpc";
 
 const BALANCES: [&str; Balance::NAMED.len()] = {
     let mut names = [""; Balance::NAMED.len()];
@@ -74,7 +76,7 @@ pub(super) static SERVICE: Object = Object {
             "protocol",
             Shape::Choice(&PROTOCOLS),
             Default("http1"),
-            "What it speaks: HTTP/1.1, or HTTP/2 (by ALPN with `tls`, else by prior knowledge), which gRPC needs.",
+            "What it speaks: HTTP/1.1, or HTTP/2 (by ALPN with `tls`, else by prior knowledge), which gRPC needs; `grpc` is HTTP/2 of a service that is asked and told by gRPC, through Dapr's `AppCallback`.",
         ),
         field(
             "tls",
