@@ -11,15 +11,20 @@ use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistM
 use super::{Edit, Pairs, Space, View};
 use crate::sync::{read, write};
 
-/// Memory of one keyspace before it is written to a table.
+/// Memory of one keyspace before it is written to a table. A store's is larger: four times as much is a
+/// fourth of the tables to merge, and a third more puts.
 const MEMTABLE_BYTES: u64 = 8 << 20;
+const STORE_MEMTABLE_BYTES: u64 = 32 << 20;
+/// What the name of a store's keyspace begins with.
+const STORE: &str = "store.";
 /// Memory that may wait to be written to tables, beside one full memtable per keyspace. Beyond it,
 /// commits wait.
-const UNWRITTEN_BYTES_MAX: u64 = 48 << 20;
+const UNWRITTEN_BYTES_MAX: u64 = 64 << 20;
 /// The longest that one commit waits: a stuck table writer must show as slowness, not as a hang.
 const WAIT_MAX: Duration = Duration::from_millis(250);
-/// Two: with one, a long compaction holds up writing tables, and memory grows.
-const WORKERS: usize = 2;
+/// The first leaves merging tables to the others while any is to be done, by asking again and again: with
+/// one other, which is busy for long, that takes a whole core.
+const WORKERS: usize = 3;
 
 /// The state in a folder.
 pub(crate) struct FjallView {
@@ -57,14 +62,14 @@ impl FjallView {
         if let Some(at) = spaces.iter().position(|(known, _)| known == name) {
             return Ok(Space(at));
         }
-        let keyspace = self.database.keyspace(name, options).map_err(storage)?;
+        let keyspace = self.database.keyspace(name, || options(name)).map_err(storage)?;
         spaces.push((name.to_owned(), keyspace));
         Ok(Space(spaces.len() - 1))
     }
 
     /// Holds a writer back that is quicker than tables are written.
     fn wait_for_tables(&self) {
-        let memtables = read(&self.spaces).len() as u64 * MEMTABLE_BYTES;
+        let memtables: u64 = read(&self.spaces).iter().map(|(name, _)| memtable_bytes(name)).sum();
         let pause = Duration::from_millis(1);
         let mut waited = Duration::ZERO;
         while self.database.write_buffer_size() > memtables + UNWRITTEN_BYTES_MAX && waited < WAIT_MAX {
@@ -78,9 +83,13 @@ impl FjallView {
     }
 }
 
-fn options() -> KeyspaceCreateOptions {
+fn memtable_bytes(name: &str) -> u64 {
+    if name.starts_with(STORE) { STORE_MEMTABLE_BYTES } else { MEMTABLE_BYTES }
+}
+
+fn options(name: &str) -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
-        .max_memtable_size(MEMTABLE_BYTES)
+        .max_memtable_size(memtable_bytes(name))
         .manual_journal_persist(true)
         .data_block_compression_policy(CompressionPolicy::new([
             CompressionType::None,
@@ -103,7 +112,7 @@ fn storage(error: fjall::Error) -> io::Error {
 
 impl View for FjallView {
     fn space(&self, store: &str) -> io::Result<Space> {
-        self.keyspace(&format!("store.{store}"))
+        self.keyspace(&format!("{STORE}{store}"))
     }
 
     fn get(&self, space: Space, key: &[u8]) -> io::Result<Option<Slice>> {
