@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use floodway_api::{Caller, Components, Scopes, ServerOptions};
-use floodway_blocks::invoke::LocalFuture;
+use floodway_blocks::invoke::{Invoke, LocalFuture};
 use floodway_gateway::telemetry::Telemetry;
 use floodway_gateway::{Back, Memberships, StartError, Stores, WorkerContext, Workers, WorkersOptions};
 use floodway_policy::Snapshot;
@@ -59,6 +59,18 @@ pub(crate) struct Plane {
     stores: Stores,
 }
 
+/// One kind of delivery to an app: with its name, what it may use, how it is reached, the token that it is shown,
+/// and when deliveries end.
+type Deliver = fn(
+    String,
+    Arc<Components>,
+    Rc<dyn Invoke>,
+    Option<String>,
+    CancellationToken,
+) -> LocalFuture<'static, ()>;
+
+/// How many workers after its HTTP port a replica's gRPC port is served: so one replica is served by two cores.
+const GRPC_AFTER_HTTP: usize = 1;
 /// Connections to an API port that wait to be taken.
 const BACKLOG: i32 = 1024;
 /// The caller of an audit.
@@ -168,29 +180,51 @@ impl Plane {
         Subscriptions { wanted, open: self.components.subscribed() }
     }
 
-    /// Starts the delivery of messages and jobs to each service, spread over the workers.
+    /// Starts the delivery of messages and jobs to each service, spread over the workers: on that of the first
+    /// replica's gRPC port, so that what is streamed needs no way to another thread.
     pub(crate) async fn deliver(&mut self, system: &System) {
-        for (worker, service) in
-            system.services.iter().enumerate().filter(|(_, it)| replicas_to_start(it) > 0)
-        {
-            self.run_jobs(worker, &service.name).await;
-            if !self.components.cron.is_empty() {
-                self.run_cron(worker, &service.name).await;
+        let mut worker = GRPC_AFTER_HTTP;
+        for service in &system.services {
+            let replicas = usize::from(replicas_to_start(service));
+            if replicas > 0 {
+                self.deliver_to(&service.name, worker).await;
             }
+            worker += replicas;
         }
-        for (worker, service) in self.subscribers(system).enumerate() {
-            let (app, token) = (service.name.clone(), self.token.clone());
-            let (components, shutdown) = (self.components_of(&app), self.deliveries.clone());
-            let (ended, delivered) = oneshot::channel();
-            let deliver = move |context: WorkerContext| -> LocalFuture<'static, ()> {
-                Box::pin(async move {
-                    floodway_api::deliver(app, components, context.invoke, token, shutdown).await;
-                    drop(ended);
-                })
-            };
-            self.workers.spawn_on(worker, Box::new(deliver)).await;
-            self.delivered.push(delivered);
+    }
+
+    async fn deliver_to(&mut self, app: &str, worker: usize) {
+        self.deliver_by(worker, app, |app, components, invoke, token, shutdown| {
+            Box::pin(floodway_api::run_jobs(app, components, invoke, token, shutdown))
+        })
+        .await;
+        if !self.components.cron.is_empty() {
+            self.deliver_by(worker, app, |app, components, invoke, token, shutdown| {
+                Box::pin(floodway_api::run_cron(app, components, invoke, token, shutdown))
+            })
+            .await;
         }
+        if !self.components.topics.is_empty() {
+            self.deliver_by(worker, app, |app, components, invoke, token, shutdown| {
+                Box::pin(floodway_api::deliver(app, components, invoke, token, shutdown))
+            })
+            .await;
+        }
+    }
+
+    /// Runs one kind of delivery to an app on a worker, until deliveries end.
+    async fn deliver_by(&mut self, worker: usize, app: &str, deliver: Deliver) {
+        let (app, token) = (app.to_owned(), self.token.clone());
+        let (components, shutdown) = (self.components_of(&app), self.deliveries.clone());
+        let (ended, delivered) = oneshot::channel();
+        let run = move |context: WorkerContext| -> LocalFuture<'static, ()> {
+            Box::pin(async move {
+                deliver(app, components, context.invoke, token, shutdown).await;
+                drop(ended);
+            })
+        };
+        self.workers.spawn_on(worker, Box::new(run)).await;
+        self.delivered.push(delivered);
     }
 
     /// The components that an app may use.
@@ -200,34 +234,6 @@ impl Plane {
             return Arc::clone(&self.components);
         }
         Arc::new(self.components.for_app(app, &self.scopes))
-    }
-
-    async fn run_cron(&mut self, worker: usize, app: &str) {
-        let (app, token) = (app.to_owned(), self.token.clone());
-        let (components, shutdown) = (self.components_of(&app), self.deliveries.clone());
-        let (ended, delivered) = oneshot::channel();
-        let run = move |context: WorkerContext| -> LocalFuture<'static, ()> {
-            Box::pin(async move {
-                floodway_api::run_cron(app, components, context.invoke, token, shutdown).await;
-                drop(ended);
-            })
-        };
-        self.workers.spawn_on(worker, Box::new(run)).await;
-        self.delivered.push(delivered);
-    }
-
-    async fn run_jobs(&mut self, worker: usize, app: &str) {
-        let (app, token) = (app.to_owned(), self.token.clone());
-        let (components, shutdown) = (self.components_of(&app), self.deliveries.clone());
-        let (ended, delivered) = oneshot::channel();
-        let run = move |context: WorkerContext| -> LocalFuture<'static, ()> {
-            Box::pin(async move {
-                floodway_api::run_jobs(app, components, context.invoke, token, shutdown).await;
-                drop(ended);
-            })
-        };
-        self.workers.spawn_on(worker, Box::new(run)).await;
-        self.delivered.push(delivered);
     }
 
     /// Takes no new request from outside and no new message to deliver, and waits until those under way
@@ -310,29 +316,34 @@ impl Plane {
         let caller = Caller { app: app.to_owned() };
         let components = self.components_of(app);
         let options = ServerOptions { token: self.token.clone(), ..ServerOptions::default() };
-        let serve = move |context: WorkerContext| -> LocalFuture<'static, ()> {
+        let (theirs, usable, limits) = (caller.clone(), Arc::clone(&components), options.clone());
+        let by_http = move |context: WorkerContext| -> LocalFuture<'static, ()> {
             Box::pin(async move {
-                let (http, grpc) = match (TcpListener::from_std(http), TcpListener::from_std(grpc)) {
-                    (Ok(http), Ok(grpc)) => (http, grpc),
-                    (Err(error), _) | (_, Err(error)) => {
-                        return tracing::error!(%error, ?ports, "the block API cannot be served");
-                    }
-                };
-                let WorkerContext { invoke, shutdown, .. } = context;
-                let by_http = floodway_api::serve(
-                    http,
-                    caller.clone(),
-                    Arc::clone(&components),
-                    Rc::clone(&invoke),
-                    options.clone(),
-                    shutdown.clone(),
-                );
-                let by_grpc = floodway_api::serve_grpc(grpc, caller, components, invoke, options, shutdown);
-                tokio::join!(by_http, by_grpc);
+                let Some(http) = taken_over(http) else { return };
+                floodway_api::serve(http, theirs, usable, context.invoke, limits, context.shutdown).await;
             })
         };
-        self.workers.spawn_on(worker, Box::new(serve)).await;
+        let by_grpc = move |context: WorkerContext| -> LocalFuture<'static, ()> {
+            Box::pin(async move {
+                let Some(grpc) = taken_over(grpc) else { return };
+                let WorkerContext { invoke, shutdown, .. } = context;
+                floodway_api::serve_grpc(grpc, caller, components, invoke, options, shutdown).await;
+            })
+        };
+        self.workers.spawn_on(worker, Box::new(by_http)).await;
+        self.workers.spawn_on(worker + GRPC_AFTER_HTTP, Box::new(by_grpc)).await;
         Ok(ports)
+    }
+}
+
+/// On this worker's thread.
+fn taken_over(listener: StdListener) -> Option<TcpListener> {
+    match TcpListener::from_std(listener) {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            tracing::error!(%error, "the block API cannot be served");
+            None
+        }
     }
 }
 
